@@ -1,0 +1,129 @@
+/** A typed array that holds a batch of observations. */
+export type ObservationArray = Uint8Array | Int32Array | Float32Array | Float64Array;
+
+export interface BoxSpace {
+  kind: 'box';
+  /** Shape of one observation, without the environment axis. */
+  shape: number[];
+  dtype: 'uint8' | 'int32' | 'float32' | 'float64';
+  /** Lowest and highest value of each element, in row-major order; one number where all are equal. */
+  low: number | number[];
+  high: number | number[];
+}
+
+export interface DiscreteSpace {
+  kind: 'discrete';
+  /** Number of actions; actions are 0 to n - 1. */
+  n: number;
+  /** What each action does, where the emulator tells ("NOOP", "FIRE", ...). */
+  meanings?: string[];
+}
+
+/** What an environment is made of: enough, with a seed and the actions, to run any of its episodes again bit for bit. */
+export interface EnvSettings {
+  kind: 'atari' | 'gymnasium';
+  /** The canonical name: "enduro" for a game, "CartPole-v1" for a Gymnasium id. */
+  id: string;
+  /** Atari: emulator frames an action is held for. */
+  frameSkip?: number;
+  /** Atari: an episode starts with 0 to this many no-op actions, drawn from its seed. */
+  maxNoops?: number;
+  /** Atari: probability that the emulator repeats the last action instead of the new one ("sticky actions"). */
+  stickyActionProbability?: number;
+  /** Atari: all 18 actions instead of the game's own. */
+  fullActionSpace?: boolean;
+  /** Atari: press FIRE after a reset where the game needs it to start. */
+  fireReset?: boolean;
+  /** Atari: an episode is truncated after this many emulator frames. */
+  maxEpisodeFrames?: number;
+  /** Atari: newest frames in an observation; shape [frameStack, height, width] or [frameStack, height, width, 3]. */
+  frameStack?: number;
+  grayscale?: boolean;
+  height?: number;
+  width?: number;
+  /** Gymnasium: an episode is truncated after this many steps (the environment's own limit where not given). */
+  maxEpisodeSteps?: number;
+}
+
+/** What the sidecar says of itself in the handshake. */
+export interface SidecarInfo {
+  protocolVersion: number;
+  pid: number;
+  python: string;
+  /** Versions of the Python packages that emulate: ale-py, gymnasium, numpy. */
+  packages: Record<string, string>;
+  /** Atari: the ROM's file name and SHA-256. */
+  rom?: { name: string; sha256: string };
+}
+
+export interface FinishedEpisode {
+  /** Index of the environment it ran in. */
+  env: number;
+  /** The seed that the episode was reset with. */
+  seed: number;
+  /** How many episodes this environment had finished before it. */
+  index: number;
+  /** Sum of unclipped rewards (the game score). */
+  return: number;
+  /** Agent steps. */
+  lengthSteps: number;
+  /** Emulator frames, no-op start included (Atari); agent steps elsewhere. */
+  lengthFrames: number;
+  terminated: boolean;
+  truncated: boolean;
+  /** The observation that the last action led to: a view of one observation. */
+  finalObservation: ObservationArray;
+}
+
+export interface ResetResult {
+  /** [numEnvs, ...observationSpace.shape] */
+  observations: ObservationArray;
+  /** Lives left, [numEnvs]; all 0 outside Atari. */
+  lives: Int32Array;
+  /** The seed of the episode that each environment is now in, [numEnvs]. */
+  seeds: number[];
+}
+
+export interface StepResult {
+  /** [numEnvs, ...observationSpace.shape]. Where an episode ended: the first observation of the next one. */
+  observations: ObservationArray;
+  /** Unclipped, [numEnvs]. */
+  rewards: Float64Array;
+  /** 1 where the episode ended by the rules of the game, [numEnvs]. */
+  terminated: Uint8Array;
+  /** 1 where the episode was cut off by a time limit: a learner bootstraps here. [numEnvs] */
+  truncated: Uint8Array;
+  /** Lives left, before any reset (so a drop against the last step is a lost life), [numEnvs]; all 0 outside Atari. */
+  lives: Int32Array;
+  /** The episodes that ended with this step, by environment. */
+  finished: FinishedEpisode[];
+}
+
+/** Where each environment's stream of episodes stands: with the settings, the seed and the actions it is the whole state. */
+export interface VectorEnvState {
+  /** How many episodes each environment has started. */
+  episodesStarted: number[];
+}
+
+export interface VectorEnv {
+  readonly numEnvs: number;
+  readonly observationSpace: BoxSpace;
+  readonly actionSpace: DiscreteSpace;
+  readonly settings: EnvSettings;
+  readonly info: SidecarInfo;
+  /**
+   * Starts a new episode in every environment, or in those where `mask` is true. The seeds are `episodeSeed(seed, env, episode)` unless
+   * given. Observations and seeds of all environments come back, also of those that were not reset.
+   */
+  reset(options?: { mask?: boolean[]; seeds?: number[] }): Promise<ResetResult>;
+  /** One action in each environment; where an episode ends, the next one starts at once from its own seed. */
+  step(actions: ArrayLike<number>, options?: { nextSeeds?: number[] }): Promise<StepResult>;
+  /** The first half of `step`: returns at once, the sidecar emulates meanwhile. One step may be under way. */
+  send(actions: ArrayLike<number>, options?: { nextSeeds?: number[] }): void;
+  /** The second half of `step`. */
+  receive(): Promise<StepResult>;
+  getState(): VectorEnvState;
+  setState(state: VectorEnvState): void;
+  /** Ends the sidecar; safe to call twice. */
+  close(): Promise<void>;
+}

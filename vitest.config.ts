@@ -1,0 +1,17 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  resolve: {
+    // Tests run the bridge's sources, not its last build.
+    alias: { 'gymnasium-js-bridge': fileURLToPath(new URL('./envs/src/index.ts', import.meta.url)) },
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    // The TensorFlow addon and zeromq are native: one process a file, and never worker threads (tfjs#8388).
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
