@@ -1,0 +1,88 @@
+import type { StepResult, VectorEnv } from 'gymnasium-js-bridge';
+import type { Generator } from '../../src/random/index.ts';
+import type { Experience } from '../../src/training/experience.ts';
+import { linearDecay } from '../../src/training/schedules.ts';
+import type { DqnConfig } from './config.ts';
+import type { DqnRunner, LearnResult } from './runner.ts';
+
+/** What one `step()` of the agent did. */
+export interface AgentStep {
+  /** Decisions taken so far, over all environments. */
+  agentSteps: number;
+  /** Updates of the online network so far. */
+  updates: number;
+  /** Probability of a random action in this step. */
+  epsilon: number;
+  /** What the environments answered; its episodes carry unclipped scores. */
+  result: StepResult;
+  /** One entry for each update made in this step. */
+  learned: LearnResult[];
+}
+
+/** The parts an agent is built from; see `createDqn`. */
+export interface DqnParts {
+  config: DqnConfig;
+  env: VectorEnv;
+  runner: DqnRunner;
+  experience: Experience;
+  exploration: Generator;
+  sampling: Generator;
+}
+
+/**
+ * Deep Q-learning with a target network and experience replay (Mnih et al. 2015, algorithm 1), over several environments at once.
+ */
+export class DqnAgent {
+  readonly parts: Readonly<DqnParts>;
+  agentSteps: number;
+  updates: number;
+
+  constructor(parts: DqnParts, { agentSteps, updates } = { agentSteps: 0, updates: 0 }) {
+    this.parts = parts;
+    this.agentSteps = agentSteps;
+    this.updates = updates;
+  }
+
+  /** One action in each environment, and the updates that fall due meanwhile: the emulators run while the learner learns. */
+  async step(): Promise<AgentStep> {
+    const { config, env, runner, experience, sampling } = this.parts;
+    const epsilon = this.epsilon();
+    const actions = this.act(epsilon);
+    env.send(actions);
+
+    const learned: LearnResult[] = [];
+    const end = this.agentSteps + env.numEnvs;
+    for (let step = this.agentSteps + 1; step <= end; step++) {
+      if (step <= config.learningStarts) continue;
+      if (step % config.targetUpdatePeriodSteps === 0) runner.syncTarget();
+      if (step % config.updatePeriodSteps === 0) {
+        if (this.updates === 0) runner.initialize(experience.replay.sample(sampling));
+        learned.push(runner.learn(experience.replay.sample(sampling)));
+        this.updates += 1;
+      }
+    }
+
+    const result = await env.receive();
+    experience.record(actions, result);
+    this.agentSteps = end;
+    return { agentSteps: end, updates: this.updates, epsilon, result, learned };
+  }
+
+  /** Epsilon-greedy actions, one for each environment. */
+  private act(epsilon: number): Int32Array {
+    const { env, runner, experience, exploration } = this.parts;
+    const actions = Int32Array.from({ length: env.numEnvs }, () =>
+      exploration.uniform() < epsilon ? exploration.integer(env.actionSpace.n) : -1,
+    );
+    if (actions.includes(-1)) {
+      const greedy = runner.act(experience.stacks.states);
+      for (let lane = 0; lane < actions.length; lane++) if (actions[lane] === -1) actions[lane] = greedy[lane];
+    }
+    return actions;
+  }
+
+  private epsilon(): number {
+    const { epsilonStart, epsilonEnd, epsilonDecaySteps, learningStarts } = this.parts.config;
+    return linearDecay(this.agentSteps - learningStarts, epsilonStart, epsilonEnd, epsilonDecaySteps);
+  }
+}

@@ -1,0 +1,169 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import type { VectorEnv } from 'gymnasium-js-bridge';
+import { z } from 'zod';
+import { DamagedFileError } from '../../src/files/errors.ts';
+import {
+  readSafetensors,
+  type SafetensorsTensor,
+  type WritableTensor,
+  writeSafetensors,
+} from '../../src/files/safetensors.ts';
+import { Generator } from '../../src/random/index.ts';
+import type { LoggedEpisode } from '../../src/training/episode-log.ts';
+import { Experience } from '../../src/training/experience.ts';
+import { DqnAgent } from './agent.ts';
+import type { DqnConfig } from './config.ts';
+import { createLearner, experienceOptions, type Learner } from './create.ts';
+import { allVariables } from './functions.ts';
+
+const STATE_FILE = 'agent.json';
+const TENSORS_FILE = 'agent.safetensors';
+
+const stateSchema = z.strictObject({
+  formatVersion: z.literal(1),
+  agentSteps: z.int().min(0),
+  updates: z.int().min(0),
+  exploration: z.array(z.number()),
+  sampling: z.array(z.number()),
+  experience: z.strictObject({
+    episodesStarted: z.array(z.int()),
+    extents: z.array(z.strictObject({ oldest: z.int(), added: z.int() })),
+    digest: z.string(),
+  }),
+});
+
+/** Writes an agent's whole state into an existing, empty folder: `agent.json`, `agent.safetensors`. Call between steps. */
+export async function saveAgent(folder: string, agent: DqnAgent, learner: Learner): Promise<void> {
+  const { experience, exploration, sampling } = agent.parts;
+  const state: z.infer<typeof stateSchema> = {
+    formatVersion: 1,
+    agentSteps: agent.agentSteps,
+    updates: agent.updates,
+    exploration: exploration.getState(),
+    sampling: sampling.getState(),
+    experience: experience.getState(),
+  };
+  const tensors: Record<string, WritableTensor> = {};
+  for (const [name, variable] of Object.entries(learnerVariables(learner))) {
+    tensors[name] = { dtype: 'F32', shape: variable.shape, data: Float32Array.from(variable.dataSync()) };
+  }
+  experience.loggedEpisodes().forEach((episodes, lane) => {
+    Object.assign(tensors, packEpisodes(`episodes/${lane}`, episodes));
+  });
+  await writeSafetensors(join(folder, TENSORS_FILE), tensors);
+  await writeFile(join(folder, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`, { flush: true });
+}
+
+/** The weights of the online network of a checkpoint, for playing. */
+export async function loadNetwork(folder: string, network: tf.LayersModel): Promise<void> {
+  const { tensors } = await readSafetensors(join(folder, TENSORS_FILE));
+  for (const { name, variable } of allVariables(network)) {
+    assign(variable, tensors[`online/${name}`], `online/${name}`, folder);
+  }
+}
+
+/** The agent as it was saved; the episodes in its replay are played again, which `onProgress` hears of in agent steps. */
+export async function loadAgent(
+  folder: string,
+  config: DqnConfig,
+  env: VectorEnv,
+  onProgress?: (done: number, total: number) => void,
+): Promise<{ agent: DqnAgent; learner: Learner }> {
+  const state = await readState(folder);
+  const { tensors } = await readSafetensors(join(folder, TENSORS_FILE));
+  const learner = createLearner(config, env);
+  for (const [name, variable] of Object.entries(learnerVariables(learner))) {
+    assign(variable, tensors[name], name, folder);
+  }
+  const episodes = Array.from({ length: env.numEnvs }, (_, lane) =>
+    unpackEpisodes(`episodes/${lane}`, tensors, folder),
+  );
+  const options = experienceOptions(config, env);
+  const experience = await Experience.restore(env, options, episodes, state.experience, onProgress);
+  const { agentSteps, updates } = state;
+  const agent = new DqnAgent(
+    {
+      config,
+      env,
+      runner: learner.runner,
+      experience,
+      exploration: new Generator(state.exploration),
+      sampling: new Generator(state.sampling),
+    },
+    { agentSteps, updates },
+  );
+  return { agent, learner };
+}
+
+async function readState(folder: string): Promise<z.infer<typeof stateSchema>> {
+  const path = join(folder, STATE_FILE);
+  try {
+    return stateSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch (error) {
+    const reason = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+    throw new DamagedFileError(path, reason);
+  }
+}
+
+/** Every variable of the learner under a name that is stable across runs. */
+function learnerVariables({ networks, optimizer }: Learner): Record<string, tf.Variable> {
+  const entries = [
+    ...allVariables(networks.online).map(({ name, variable }) => [`online/${name}`, variable] as const),
+    ...allVariables(networks.target).map(({ name, variable }) => [`target/${name}`, variable] as const),
+    ...Object.entries(optimizer.slots).map(([name, variable]) => [`optimizer/${name}`, variable] as const),
+  ];
+  return Object.fromEntries(entries);
+}
+
+function assign(variable: tf.Variable, stored: SafetensorsTensor | undefined, name: string, folder: string): void {
+  if (stored?.dtype !== 'F32' || !tf.util.arraysEqual(stored.shape, variable.shape)) {
+    const found = stored === undefined ? 'is missing' : `has shape [${stored.shape}]`;
+    throw new DamagedFileError(
+      join(folder, TENSORS_FILE),
+      `tensor "${name}" ${found}, while the network of config.json needs [${variable.shape}]`,
+    );
+  }
+  const { data } = stored;
+  tf.tidy(() => variable.assign(tf.tensor(data, variable.shape, 'float32')));
+}
+
+/** seeds, firstRows, lengths, ended: one element an episode; actions: all episodes' after each other. */
+function packEpisodes(prefix: string, episodes: LoggedEpisode[]): Record<string, WritableTensor> {
+  const perEpisode = (values: number[]): WritableTensor => ({
+    dtype: 'F64',
+    shape: [values.length],
+    data: Float64Array.from(values),
+  });
+  const lengths = episodes.map(({ actions }) => actions.length);
+  return {
+    [`${prefix}/seeds`]: perEpisode(episodes.map(({ seed }) => seed)),
+    [`${prefix}/firstRows`]: perEpisode(episodes.map(({ firstRow }) => firstRow)),
+    [`${prefix}/lengths`]: perEpisode(lengths),
+    [`${prefix}/ended`]: perEpisode(episodes.map(({ ended }) => Number(ended))),
+    [`${prefix}/actions`]: {
+      dtype: 'U8',
+      shape: [lengths.reduce((sum, length) => sum + length, 0)],
+      data: episodes.map(({ actions }) => actions),
+    },
+  };
+}
+
+function unpackEpisodes(prefix: string, tensors: Record<string, SafetensorsTensor>, folder: string): LoggedEpisode[] {
+  const read = (part: string) => {
+    const tensor = tensors[`${prefix}/${part}`];
+    if (tensor === undefined)
+      throw new DamagedFileError(join(folder, TENSORS_FILE), `tensor "${prefix}/${part}" is missing`);
+    return tensor.data as Float64Array | Uint8Array<ArrayBuffer>;
+  };
+  const [seeds, firstRows, lengths, ended] = ['seeds', 'firstRows', 'lengths', 'ended'].map(read);
+  const actions = read('actions') as Uint8Array<ArrayBuffer>;
+  let start = 0;
+  return Array.from(seeds, (seed, i) => {
+    const end = start + lengths[i];
+    const episode = { seed, firstRow: firstRows[i], ended: ended[i] === 1, actions: actions.subarray(start, end) };
+    start = end;
+    return episode;
+  });
+}

@@ -1,0 +1,207 @@
+import { z } from 'zod';
+
+const wholeNumber = (help: string, unit: string, minimum = 0) => z.int().min(minimum).meta({ help, unit });
+const number = (help: string, unit: string, minimum = 0, maximum = Number.MAX_VALUE) =>
+  z.number().min(minimum).max(maximum).meta({ help, unit });
+const choice = <const T extends readonly [string, ...string[]]>(help: string, values: T) =>
+  z.enum(values).meta({ help });
+const flag = (help: string) => z.boolean().meta({ help });
+
+/**
+ * Every setting of a DQN run: this object is the command line of `train-agent`, and `config.json` in the run folder. An agent step is one decision;
+ * at a frame skip of 4 it is 4 emulator frames.
+ */
+export const dqnConfigSchema = z.strictObject({
+  game: z
+    .string()
+    .nullable()
+    .meta({ help: 'Atari game, in any spelling: Enduro, space_invaders, ALE/Pong-v5', unit: 'name' }),
+  envId: z.string().nullable().meta({ help: 'any Gymnasium environment instead of a game: CartPole-v1', unit: 'id' }),
+  seed: z.int().min(0).max(0x7fffffff).meta({ help: 'all randomness of the run follows from it', unit: 'integer' }),
+  steps: wholeNumber('length of the run', 'agent steps', 1),
+  numEnvs: wholeNumber('environments that run side by side', 'count', 1),
+
+  frameStack: wholeNumber('newest frames in a state', 'frames', 1),
+  stickyActionProbability: number('the emulator repeats the last action with this probability', 'probability', 0, 1),
+  maxNoops: wholeNumber('an episode starts with 0 to this many no-ops', 'agent steps'),
+  maxEpisodeFrames: wholeNumber('an episode is cut off after this long', 'frames', 1),
+  lifeLossTerminates: flag('a lost life ends the training episode: its value is not bootstrapped'),
+  clipRewards: flag('the learner sees the sign of the reward'),
+
+  network: choice('nature: 3 convolutions and 512 units, for frames; mlp: for vectors', ['nature', 'mlp']),
+  padding: choice('of the convolutions', ['valid', 'same']),
+  hiddenUnits: z.array(z.int().min(1)).min(1).meta({ help: 'widths of the hidden dense layers', unit: 'units' }),
+  normalization: choice('of every layer of the Q-network', [
+    'none',
+    'weight',
+    'mean-only-batch',
+    'weight+mean-only-batch',
+  ]),
+  initialization: choice(
+    'data-dependent: scales and shifts from the first states played (Salimans & Kingma 2016, section 3); default: from the kernels',
+    ['default', 'data-dependent'],
+  ),
+
+  optimizer: choice('update rule', ['adam', 'adamax', 'centered-rmsprop', 'sgd']),
+  learningRate: number('step size', 'per update', Number.MIN_VALUE),
+  beta1: number('decay of the mean gradient (adam, adamax)', 'factor', 0, 0.999999),
+  beta2: number('decay of the squared (adam) or largest (adamax) gradient', 'factor', 0, 0.9999999),
+  decay: number('decay of both gradient averages (centered-rmsprop)', 'factor', 0, 0.999999),
+  momentum: number('momentum (sgd, centered-rmsprop)', 'factor', 0, 0.999999),
+  optimizerEpsilon: number(
+    'added to the denominator of the update, for gradients averaged over the batch',
+    'gradient units',
+  ),
+  maxGradientNorm: number('gradients are scaled down to this global norm; 0: never', 'gradient units'),
+
+  loss: choice('huber: squared error up to 1, absolute beyond', ['huber', 'squared']),
+  discount: number('gamma', 'per agent step', 0, 1),
+  nStep: wholeNumber('rewards summed before the target network takes over', 'agent steps', 1),
+  doubleQ: flag('the online network chooses the action that the target network values (van Hasselt et al. 2016)'),
+  batchSize: wholeNumber('transitions in an update', 'count', 1),
+  replayCapacity: wholeNumber('newest steps kept to learn from', 'agent steps', 1),
+  learningStarts: wholeNumber('first steps, played at random, before learning', 'agent steps'),
+  updatePeriodSteps: wholeNumber('one update every', 'agent steps', 1),
+  targetUpdatePeriodSteps: wholeNumber('the target network is copied every', 'agent steps', 1),
+
+  epsilonStart: number('probability of a random action, until learning starts', 'probability', 0, 1),
+  epsilonEnd: number('the same, from the end of the decay on', 'probability', 0, 1),
+  epsilonDecaySteps: wholeNumber('the linear decay lasts, from the start of learning', 'agent steps', 1),
+  evaluationEpsilon: number('probability of a random action in evaluation', 'probability', 0, 1),
+
+  checkpointPeriodSteps: wholeNumber('a checkpoint is written every', 'agent steps', 1),
+  keepCheckpoints: wholeNumber('newest checkpoints kept', 'count', 1),
+  logPeriodSteps: wholeNumber('a line of averages goes to metrics.jsonl every', 'agent steps', 1),
+});
+
+export type DqnConfig = z.infer<typeof dqnConfigSchema>;
+
+/** What the presets for frames share. */
+const atari = {
+  game: null,
+  envId: null,
+  seed: 1,
+  steps: 1_000_000,
+  numEnvs: 1,
+  frameStack: 4,
+  stickyActionProbability: 0,
+  maxNoops: 30,
+  maxEpisodeFrames: 108_000,
+  lifeLossTerminates: true,
+  clipRewards: true,
+  network: 'nature',
+  padding: 'valid',
+  hiddenUnits: [512],
+  normalization: 'none',
+  initialization: 'default',
+  optimizer: 'adam',
+  learningRate: 6.25e-5,
+  beta1: 0.9,
+  beta2: 0.999,
+  decay: 0.95,
+  momentum: 0,
+  optimizerEpsilon: 1.5e-4,
+  maxGradientNorm: 0,
+  loss: 'huber',
+  discount: 0.99,
+  nStep: 1,
+  doubleQ: false,
+  batchSize: 32,
+  replayCapacity: 1_000_000,
+  learningStarts: 50_000,
+  updatePeriodSteps: 4,
+  targetUpdatePeriodSteps: 10_000,
+  epsilonStart: 1,
+  epsilonEnd: 0.1,
+  epsilonDecaySteps: 1_000_000,
+  evaluationEpsilon: 0.05,
+  checkpointPeriodSteps: 50_000,
+  keepCheckpoints: 3,
+  logPeriodSteps: 1_000,
+} satisfies DqnConfig;
+
+/** Named settings; each says what it is. docs/dqn.md lists where each differs from its source. */
+export const presets = {
+  fast: {
+    about:
+      'learns fastest per hour on 2 cores (the default): weight norm, n-step double DQN, a small replay, 4 environments',
+    config: {
+      ...atari,
+      numEnvs: 4,
+      normalization: 'weight',
+      learningRate: 1e-4,
+      nStep: 3,
+      doubleQ: true,
+      replayCapacity: 250_000,
+      learningStarts: 10_000,
+      targetUpdatePeriodSteps: 4_000,
+      epsilonEnd: 0.01,
+      epsilonDecaySteps: 150_000,
+    },
+  },
+  nature: {
+    about: 'Mnih et al. 2015',
+    config: {
+      ...atari,
+      optimizer: 'centered-rmsprop',
+      learningRate: 2.5e-4,
+      // Nature's 0.01 belongs to a gradient summed over its batch of 32; ours is the mean.
+      optimizerEpsilon: 0.01 / 32 ** 2,
+    },
+  },
+  dopamine: {
+    about: 'Dopamine (JAX, since 2022): Adam, squared loss, sticky actions',
+    config: {
+      ...atari,
+      padding: 'same',
+      loss: 'squared',
+      stickyActionProbability: 0.25,
+      maxNoops: 0,
+      lifeLossTerminates: false,
+      learningStarts: 20_000,
+      targetUpdatePeriodSteps: 8_000,
+      epsilonEnd: 0.01,
+      epsilonDecaySteps: 250_000,
+      evaluationEpsilon: 0.001,
+    },
+  },
+  'weightnorm-paper': {
+    about: 'Salimans & Kingma 2016, section 5.4: Adamax, batch 64, weight norm',
+    config: {
+      ...atari,
+      normalization: 'weight',
+      optimizer: 'adamax',
+      learningRate: 3e-4,
+      beta1: 0.5,
+      optimizerEpsilon: 1e-8,
+      batchSize: 64,
+    },
+  },
+  'classic-control': {
+    about: 'small vector observations such as CartPole (the default with --env-id)',
+    config: {
+      ...atari,
+      steps: 30_000,
+      frameStack: 1,
+      lifeLossTerminates: false,
+      clipRewards: false,
+      network: 'mlp',
+      hiddenUnits: [64, 64],
+      normalization: 'weight',
+      learningRate: 1e-3,
+      optimizerEpsilon: 1e-8,
+      doubleQ: true,
+      batchSize: 64,
+      replayCapacity: 50_000,
+      learningStarts: 500,
+      updatePeriodSteps: 2,
+      targetUpdatePeriodSteps: 250,
+      epsilonEnd: 0.04,
+      epsilonDecaySteps: 5_000,
+      evaluationEpsilon: 0,
+      checkpointPeriodSteps: 10_000,
+    },
+  },
+} satisfies Record<string, { about: string; config: DqnConfig }>;
+
+export type PresetName = keyof typeof presets;

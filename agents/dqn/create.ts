@@ -1,0 +1,121 @@
+import * as tf from '@tensorflow/tfjs';
+import type { VectorEnv, VectorEnvOptions } from 'gymnasium-js-bridge';
+import { mlpQNetwork, natureQNetwork } from '../../src/networks/index.ts';
+import { createOptimizer, type OptimizerConfig } from '../../src/optimizers/index.ts';
+import { deriveSeed, Generator } from '../../src/random/index.ts';
+import type { FrameArray, ReplayOptions } from '../../src/replay/index.ts';
+import { Experience, type ExperienceOptions } from '../../src/training/experience.ts';
+import { DqnAgent } from './agent.ts';
+import type { DqnConfig } from './config.ts';
+import { dqnFunctions, greedyActions, trainableVariables } from './functions.ts';
+import { DqnRunner, stateTensors } from './runner.ts';
+
+/** The environments of a run. Single frames come over the wire; the agent stacks them itself, as its replay does. */
+export function envOptions(config: DqnConfig): VectorEnvOptions {
+  const { game, envId, numEnvs, seed } = config;
+  if (game === null) return { id: envId!, numEnvs, seed };
+  const { stickyActionProbability, maxNoops, maxEpisodeFrames } = config;
+  return { game, numEnvs, seed, frameStack: 1, stickyActionProbability, maxNoops, maxEpisodeFrames };
+}
+
+/** What the replay stores of an environment's observations. */
+export function replayOptions(config: DqnConfig, env: VectorEnv): ReplayOptions {
+  const { dtype, shape } = env.observationSpace;
+  // Atari's frames come with their stack axis of length 1.
+  const frameShape = env.settings.kind === 'atari' ? shape.slice(1) : shape;
+  const { replayCapacity: capacity, frameStack, nStep, discount, batchSize } = config;
+  return {
+    capacity,
+    lanes: env.numEnvs,
+    frameShape,
+    dtype: dtype === 'uint8' ? 'uint8' : 'float32',
+    frameStack,
+    nStep,
+    discount,
+    batchSize,
+  };
+}
+
+export function experienceOptions(config: DqnConfig, env: VectorEnv): ExperienceOptions {
+  const { clipRewards, lifeLossTerminates, seed } = config;
+  return { replay: replayOptions(config, env), clipRewards, lifeLossTerminates, seed };
+}
+
+/** A Q-network for the config's environment, with the initial weights of its seed. */
+export function createQNetwork(config: DqnConfig, env: VectorEnv) {
+  const { frameShape } = replayOptions(config, env);
+  const { network, frameStack, hiddenUnits, padding, normalization } = config;
+  const options = {
+    numActions: env.actionSpace.n,
+    normalization,
+    hiddenUnits,
+    seed: deriveSeed(config.seed, 'network'),
+  };
+  if (network === 'mlp') {
+    return mlpQNetwork({ ...options, inputSize: frameShape.reduce((product, size) => product * size, frameStack) });
+  }
+  const [height, width] = frameShape;
+  return natureQNetwork({ ...options, inputShape: [height, width, frameStack], padding });
+}
+
+/** Networks, optimizer and the functions over them. */
+export function createLearner(config: DqnConfig, env: VectorEnv) {
+  const networks = { online: createQNetwork(config, env), target: createQNetwork(config, env) };
+  const optimizer = createOptimizer(optimizerConfig(config), trainableVariables(networks.online));
+  const functions = dqnFunctions(networks, optimizer, config);
+  const runner = new DqnRunner(functions, networks, replayOptions(config, env), config.initialization);
+  return {
+    networks,
+    optimizer,
+    runner,
+    /** Frees every tensor of the learner. */
+    dispose() {
+      optimizer.dispose();
+      networks.online.dispose();
+      networks.target.dispose();
+    },
+  };
+}
+
+/** A network and its greedy policy, for playing only. */
+export function createPlayer(config: DqnConfig, env: VectorEnv) {
+  const network = createQNetwork(config, env);
+  const { frameShape, frameStack, dtype } = replayOptions(config, env);
+  const states = stateTensors({ frameShape, frameStack, dtype });
+  return {
+    network,
+    act: (stacked: FrameArray) => tf.tidy(() => greedyActions(network, states(stacked)).dataSync<'int32'>()),
+    dispose: () => network.dispose(),
+  };
+}
+
+export type Learner = ReturnType<typeof createLearner>;
+
+/** A new agent, its environments at the start of their first episodes. */
+export async function createDqn(config: DqnConfig, env: VectorEnv): Promise<{ agent: DqnAgent; learner: Learner }> {
+  const learner = createLearner(config, env);
+  const experience = new Experience(env, experienceOptions(config, env));
+  experience.begin(await env.reset());
+  const agent = new DqnAgent({
+    config,
+    env,
+    runner: learner.runner,
+    experience,
+    exploration: new Generator(config.seed, 'exploration'),
+    sampling: new Generator(config.seed, 'sampling'),
+  });
+  return { agent, learner };
+}
+
+function optimizerConfig(config: DqnConfig): OptimizerConfig {
+  const { optimizer: name, learningRate, beta1, beta2, decay, momentum, optimizerEpsilon: epsilon } = config;
+  switch (name) {
+    case 'adam':
+    case 'adamax':
+      return { name, learningRate, beta1, beta2, epsilon };
+    case 'centered-rmsprop':
+      return { name, learningRate, decay, momentum, epsilon };
+    case 'sgd':
+      return { name, learningRate, momentum };
+  }
+}

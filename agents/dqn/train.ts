@@ -1,0 +1,139 @@
+import { join } from 'node:path';
+import type { EnvSettings, SidecarInfo, VectorEnv } from 'gymnasium-js-bridge';
+import { makeVectorEnv } from 'gymnasium-js-bridge';
+import { kebab, UsageError } from '../../src/cli/index.ts';
+import { MetricsWriter, type ScalarWriter } from '../../src/training/metrics.ts';
+import { RunFolder } from '../../src/training/run-folder.ts';
+import { readTrainerState, type TrainingStatus, type TrainSummary, train } from '../../src/training/trainer.ts';
+import { loadAgent, saveAgent } from './checkpoint.ts';
+import type { DqnConfig } from './config.ts';
+import { createDqn, envOptions, replayOptions } from './create.ts';
+import { checkMemory, parseConfig } from './resolve.ts';
+
+/** What `config.json` holds. */
+export interface RunDescription {
+  agent: 'dqn';
+  /** Version of this package. */
+  version: string;
+  config: DqnConfig;
+  environment: EnvSettings;
+  emulator: Pick<SidecarInfo, 'packages' | 'rom'>;
+}
+
+export interface TrainDqnOptions {
+  runDir: string;
+  version: string;
+  signal?: AbortSignal;
+  /** Opens TensorBoard's event file in a folder. */
+  openScalars?: (folder: string) => ScalarWriter;
+  /** Hears what happens, a line each. */
+  note?: (line: string) => void;
+  /** Called once the environments stand, before the first step. */
+  onStart?: (start: { agentSteps: number; steps: number; env: VectorEnv }) => void;
+  onStatus?: (status: TrainingStatus) => void;
+}
+
+/** A new run in an empty or new folder. */
+export async function trainDqn(config: DqnConfig, options: TrainDqnOptions): Promise<TrainSummary> {
+  return withEnv(config, async (env) => {
+    checkMemory(replayOptions(config, env));
+    const folder = await RunFolder.create(options.runDir, describeRun(config, env, options.version));
+    try {
+      options.onStart?.({ agentSteps: 0, steps: config.steps, env });
+      const { agent, learner } = await createDqn(config, env);
+      return await runTraining(config, folder, options, { agent, learner });
+    } finally {
+      folder.unlock();
+    }
+  });
+}
+
+/** Settings that a resumed run may change: they do not touch what is learned. */
+const CHANGEABLE = new Set(['steps', 'checkpointPeriodSteps', 'keepCheckpoints', 'logPeriodSteps']);
+
+/** Goes on with the run in a folder from its newest checkpoint, with the numbers that it would have had without the stop. */
+export async function resumeDqn(given: Partial<DqnConfig>, options: TrainDqnOptions): Promise<TrainSummary> {
+  const folder = RunFolder.open(options.runDir);
+  const stored = await readRunConfig(folder);
+  for (const [key, value] of Object.entries(given) as [keyof DqnConfig, unknown][]) {
+    if (CHANGEABLE.has(key) || JSON.stringify(stored[key]) === JSON.stringify(value)) continue;
+    throw new UsageError(
+      `--${kebab(key)} ${value}: a resumed run keeps its settings, and this one has ${stored[key]}; leave the option out, or start a new run`,
+    );
+  }
+  const config = parseConfig({ ...stored, ...given }, 'command line');
+  const checkpoint = await folder.checkpoint();
+  folder.lock();
+  try {
+    return await withEnv(config, async (env) => {
+      checkMemory(replayOptions(config, env));
+      let toldMs = performance.now();
+      const { agent, learner } = await loadAgent(checkpoint.path, config, env, (done, total) => {
+        if (performance.now() - toldMs < 5000 && done < total) return;
+        toldMs = performance.now();
+        options.note?.(`playing the logged episodes again to fill the replay: ${done} of ${total} agent steps`);
+      });
+      const resumeFrom = await readTrainerState(checkpoint.path);
+      options.onStart?.({ agentSteps: agent.agentSteps, steps: config.steps, env });
+      return await runTraining(config, folder, options, { agent, learner, resumeFrom });
+    });
+  } finally {
+    folder.unlock();
+  }
+}
+
+/** The settings of the run in a folder. */
+export async function readRunConfig(folder: RunFolder): Promise<DqnConfig> {
+  const description = (await folder.readConfig()) as Partial<RunDescription>;
+  return parseConfig(description?.config, folder.configPath);
+}
+
+type TrainingParts = Awaited<ReturnType<typeof createDqn>> & {
+  resumeFrom?: Awaited<ReturnType<typeof readTrainerState>>;
+};
+
+async function runTraining(
+  config: DqnConfig,
+  folder: RunFolder,
+  { openScalars, note, onStatus, signal }: TrainDqnOptions,
+  { agent, learner, resumeFrom }: TrainingParts,
+): Promise<TrainSummary> {
+  const { steps, checkpointPeriodSteps, keepCheckpoints, logPeriodSteps } = config;
+  const metrics = new MetricsWriter(
+    folder.metricsPath,
+    openScalars?.(join(folder.path, 'tensorboard')),
+    resumeFrom?.metricsBytes,
+  );
+  try {
+    return await train(agent, {
+      steps,
+      checkpointPeriodSteps,
+      keepCheckpoints,
+      logPeriodSteps,
+      folder,
+      metrics,
+      saveAgent: (path) => saveAgent(path, agent, learner),
+      onCheckpoint: (path) => note?.(`checkpoint ${path}`),
+      ...(onStatus !== undefined && { onStatus }),
+      ...(signal !== undefined && { signal }),
+      ...(resumeFrom !== undefined && { resumeFrom }),
+    });
+  } finally {
+    metrics.close();
+    learner.dispose();
+  }
+}
+
+function describeRun(config: DqnConfig, env: VectorEnv, version: string): RunDescription {
+  const { packages, rom } = env.info;
+  return { agent: 'dqn', version, config, environment: env.settings, emulator: { packages, ...(rom && { rom }) } };
+}
+
+async function withEnv<T>(config: DqnConfig, use: (env: VectorEnv) => Promise<T>): Promise<T> {
+  const env = await makeVectorEnv(envOptions(config));
+  try {
+    return await use(env);
+  } finally {
+    await env.close();
+  }
+}

@@ -1,0 +1,64 @@
+import { Option } from 'commander';
+import { evaluateDqn, protocols } from '../agents/dqn/evaluate.ts';
+import { newCommand, numberIn, runCommand, wholeNumber } from '../src/cli/index.ts';
+import { onInterrupt } from '../src/cli/interrupt.ts';
+import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
+
+const command = newCommand('evaluate-agent', 'Plays whole episodes with a trained agent and reports its scores.')
+  .requiredOption('--run <folder>', 'the run folder that train-agent wrote')
+  .option('--episodes <count>', 'episodes to play', wholeNumber(1), 10)
+  .option(
+    '--seed <integer>',
+    'decides every episode: the same seed gives the same scores',
+    wholeNumber(0, 0x7fffffff),
+    1,
+  )
+  .addOption(
+    new Option(
+      '--protocol <name>',
+      'how to play Atari (default: machado for runs with sticky actions, else nature)',
+    ).choices(Object.keys(protocols)),
+  )
+  .option('--epsilon <probability>', "of a random action, in place of the protocol's", numberIn(0, 1))
+  .option('--max-episode-frames <frames>', "cut episodes off, in place of the protocol's", wholeNumber(1))
+  .option('--checkpoint <agent steps>', 'which checkpoint (default: the newest)', wholeNumber(0))
+  .option('--record', "record every episode in the run's recordings folder, for replay-episode")
+  .option('--json', 'print one JSON object on stdout, and nothing else')
+  .addHelpText(
+    'after',
+    `
+Protocols:
+${Object.entries(protocols)
+  .map(([name, { about }]) => `  ${name.padEnd(9)}${about}`)
+  .join('\n')}`,
+  );
+
+command.action(async ({ run, json, ...options }) => {
+  const { version, device } = loadTensorFlow();
+  process.stderr.write(`TensorFlow ${version} on ${device}\n`);
+  const evaluation = await evaluateDqn({
+    runDir: run,
+    ...options,
+    signal: onInterrupt(() => process.stderr.write('stopping: reporting the episodes that have ended\n')),
+    onEpisode: (episode, number) =>
+      process.stderr.write(
+        `episode ${number + 1} of ${options.episodes}: score ${episode.return} in ${episode.lengthFrames} frames (seed ${episode.seed})\n`,
+      ),
+  });
+  if (json) {
+    process.stdout.write(`${JSON.stringify(evaluation)}\n`);
+    return;
+  }
+  const { meanReturn, medianReturn, stdReturn, minReturn, maxReturn, humanNormalizedScore, episodes } = evaluation;
+  const percent =
+    humanNormalizedScore === null
+      ? ''
+      : `\nhuman-normalised ${(humanNormalizedScore * 100).toFixed(1)} % (0 % random play, 100 % a human tester)`;
+  process.stdout.write(
+    `${evaluation.environment}, checkpoint of agent step ${evaluation.checkpointAgentSteps}, ${evaluation.protocol ?? "the run's own"} protocol, epsilon ${evaluation.epsilon}\n` +
+      `${episodes.length} episodes: mean ${meanReturn.toFixed(1)}, median ${medianReturn.toFixed(1)}, std ${stdReturn.toFixed(1)}, from ${minReturn} to ${maxReturn}${percent}\n`,
+  );
+  for (const { recording } of episodes) if (recording !== undefined) process.stdout.write(`recorded ${recording}\n`);
+});
+
+await runCommand(command);

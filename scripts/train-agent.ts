@@ -1,0 +1,91 @@
+import { dqnConfigSchema, presets } from '../agents/dqn/config.ts';
+import { resolveConfig } from '../agents/dqn/resolve.ts';
+import { resumeDqn, trainDqn } from '../agents/dqn/train.ts';
+import { addSettings, givenSettings, newCommand, runCommand, UsageError } from '../src/cli/index.ts';
+import { onInterrupt } from '../src/cli/interrupt.ts';
+import { packageVersion } from '../src/cli/version.ts';
+import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
+import { duration, type ProgressDisplay, progressDisplay } from '../src/training/progress.ts';
+
+const command = newCommand(
+  'train-agent',
+  'Trains a weight-normalised DQN agent on an Atari game or a Gymnasium environment.',
+)
+  .option(
+    '--preset <name>',
+    `named settings: ${Object.keys(presets).join(', ')} (default: fast; classic-control with --env-id)`,
+  )
+  .option('--run-dir <folder>', 'where the run is written (default: runs/<environment>-<preset>-seed<seed>)')
+  .option('--resume', 'continue the run in --run-dir from its newest checkpoint')
+  .option('--print-config', 'print the settings that would be used, as JSON, and stop')
+  .addHelpText(
+    'after',
+    `
+Presets:
+${Object.entries(presets)
+  .map(([name, { about }]) => `  ${name.padEnd(17)}${about}`)
+  .join('\n')}
+
+An agent step is one decision: 4 emulator frames, 1/15 s of play. Defaults shown are those of the preset "fast".
+Ctrl-C saves a checkpoint and stops; a second Ctrl-C stops at once.
+
+Examples:
+  train-agent --game Enduro
+  train-agent --game pong --preset dopamine --run-dir runs/pong
+  train-agent --run-dir runs/pong --resume
+  train-agent --env-id CartPole-v1`,
+  );
+addSettings(command, dqnConfigSchema, presets.fast.config);
+
+command.action(async ({ preset, runDir, resume, printConfig }) => {
+  const given = givenSettings(command, dqnConfigSchema);
+  if (resume && runDir === undefined) throw new UsageError('--resume needs the folder of the run: --run-dir FOLDER');
+  if (resume && preset !== undefined) throw new UsageError(`--preset ${preset}: a resumed run keeps its settings`);
+  const config = resume ? undefined : resolveConfig(preset, given);
+  if (printConfig) {
+    process.stdout.write(`${JSON.stringify(config, null, 2)}\n`);
+    return;
+  }
+
+  const { tf, version, device } = loadTensorFlow();
+  let display: ProgressDisplay | undefined;
+  const note = (line: string) => (display ? display.note(line) : process.stderr.write(`${line}\n`));
+  note(`TensorFlow ${version} on ${device}`);
+  const folder = runDir ?? `runs/${config!.game ?? config!.envId}-${preset ?? 'default'}-seed${config!.seed}`;
+  const signal = onInterrupt(() => note('stopping: saving a checkpoint (Ctrl-C again stops at once)'));
+  const options = {
+    runDir: folder,
+    version: packageVersion(),
+    signal,
+    openScalars: (path: string) => {
+      const writer = tf.node.summaryFileWriter(path);
+      return { scalar: writer.scalar.bind(writer), flush: writer.flush.bind(writer) };
+    },
+    note,
+    onStart: ({ agentSteps, steps, env }) => {
+      note(`${env.settings.id}, ${env.numEnvs} environments, ${env.actionSpace.n} actions; writing to ${folder}`);
+      display = progressDisplay(process.stderr, agentSteps, steps);
+    },
+    onStatus: (status) => display?.update(status),
+  } satisfies Parameters<typeof trainDqn>[1];
+  try {
+    const summary = await (config === undefined ? resumeDqn(given, options) : trainDqn(config, options));
+    display?.stop();
+    const { interrupted, agentSteps, episodes, meanReturn, wallSeconds, checkpoint } = summary;
+    const score =
+      meanReturn === undefined
+        ? 'no episode finished'
+        : `mean score ${meanReturn.toFixed(1)} over the last ${Math.min(episodes, 100)} episodes`;
+    process.stdout.write(
+      `${interrupted ? 'Stopped' : 'Finished'} at agent step ${agentSteps} after ${duration(wallSeconds)}: ${score}.\n` +
+        `Checkpoint: ${checkpoint}\n` +
+        (interrupted
+          ? `Continue with: npm run train-agent -- --run-dir ${folder} --resume\n`
+          : `Evaluate with: npm run evaluate-agent -- --run ${folder}\n`),
+    );
+  } finally {
+    display?.stop();
+  }
+});
+
+await runCommand(command);

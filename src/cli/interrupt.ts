@@ -1,0 +1,17 @@
+/**
+ * A signal that the first Ctrl-C (SIGINT) or SIGTERM aborts, so that work can be saved; `onFirst` tells the user. The second ends the process at once.
+ */
+export function onInterrupt(onFirst: () => void): AbortSignal {
+  const controller = new AbortController();
+  for (const [name, number] of [
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+  ] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(128 + number);
+      controller.abort();
+      onFirst();
+    });
+  }
+  return controller.signal;
+}

@@ -1,0 +1,68 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { z } from 'zod';
+
+type Settings = z.ZodObject;
+
+interface SettingMeta {
+  help: string;
+  unit?: string;
+}
+
+/** "learningRate" -> "learning-rate" */
+export function kebab(key: string): string {
+  return key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/**
+ * Adds one option for each setting of a zod object: name, unit, range and help come from the schema, the default shown from `defaults`. A switch `key`
+ * becomes `--key` and `--no-key`. Values are checked by the schema, so a wrong one is named with its range.
+ */
+export function addSettings(command: Command, schema: Settings, defaults: Record<string, unknown>): void {
+  for (const [key, field] of Object.entries(schema.shape)) {
+    const { help, unit } = (field as z.ZodType).meta() as unknown as SettingMeta;
+    const name = kebab(key);
+    const values = choicesOf(field as z.ZodType);
+    const shown = defaults[key];
+    if (typeof shown === 'boolean') {
+      command.addOption(new Option(`--${name}`, `${help} (default: ${shown ? 'on' : 'off'})`));
+      command.addOption(new Option(`--no-${name}`).hideHelp());
+      continue;
+    }
+    const placeholder = values === undefined ? `<${unit}>` : `<${values.join('|')}>`;
+    const text = shown === null || shown === undefined ? help : `${help} (default: ${showValue(shown)})`;
+    command.addOption(
+      new Option(`--${name} ${placeholder}`, text).argParser((raw: string) => parseSetting(field as z.ZodType, raw)),
+    );
+  }
+}
+
+/** The settings that were given on the command line, and no others. */
+export function givenSettings(command: Command, schema: Settings): Record<string, unknown> {
+  const options = command.opts();
+  return Object.fromEntries(
+    Object.keys(schema.shape)
+      .filter((key) => command.getOptionValueSource(key) === 'cli')
+      .map((key) => [key, options[key]]),
+  );
+}
+
+function parseSetting(field: z.ZodType, raw: string): unknown {
+  const asNumber = raw.trim() === '' ? Number.NaN : Number(raw.replaceAll('_', ''));
+  const asList = raw.split(',').map(Number);
+  for (const value of [asNumber, raw, asList]) {
+    const result = field.safeParse(value);
+    if (result.success) return result.data;
+  }
+  const failed = field.safeParse(Number.isNaN(asNumber) ? raw : asNumber);
+  throw new InvalidArgumentError(failed.success ? '' : `${failed.error.issues[0].message}.`);
+}
+
+function choicesOf(field: z.ZodType): string[] | undefined {
+  return 'options' in field && Array.isArray(field.options) && field.options.every((value) => typeof value === 'string')
+    ? field.options
+    : undefined;
+}
+
+function showValue(value: unknown): string {
+  return Array.isArray(value) ? value.join(',') : String(value);
+}

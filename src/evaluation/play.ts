@@ -1,0 +1,94 @@
+import type { FinishedEpisode, ObservationArray, VectorEnv } from 'gymnasium-js-bridge';
+import { deriveSeed, Generator } from '../random/index.ts';
+import { type FrameArray, FrameStacks } from '../replay/index.ts';
+
+/** Chooses actions for stacked states [n, frameStack, ...frameShape]. */
+export type Policy = (states: FrameArray) => ArrayLike<number>;
+
+/** Hears every step of an episode, to record it. */
+export interface EpisodeListener {
+  start(firstObservation: ObservationArray): void;
+  step(action: number, reward: number, observation: ObservationArray): void;
+  finish(episode: FinishedEpisode): unknown;
+}
+
+export interface PlayOptions {
+  env: VectorEnv;
+  policy: Policy;
+  episodes: number;
+  /** Decides each episode's start and random actions. */
+  seed: number;
+  /** Probability of a random action. */
+  epsilon: number;
+  frameStack: number;
+  frameShape: readonly number[];
+  /** Made for each episode, numbered from 0, where given. */
+  listen?: (episode: number) => EpisodeListener;
+  onEpisode?: (episode: FinishedEpisode, number: number) => void;
+  signal?: AbortSignal;
+}
+
+/** Seed that evaluation episode `number` is reset with. */
+function evaluationSeed(seed: number, number: number): number {
+  return deriveSeed(seed, `evaluation episode ${number}`);
+}
+
+/**
+ * Plays whole episodes with a policy that does not learn. Environment i plays episodes i, i + numEnvs, ...; each has its own seed and random numbers, so the
+ * same seed gives the same scores.
+ * @returns The episodes in their order.
+ */
+export async function playEpisodes(options: PlayOptions): Promise<FinishedEpisode[]> {
+  const { env, policy, episodes, seed, epsilon, listen } = options;
+  const { numEnvs } = env;
+  const stacks = new FrameStacks(
+    numEnvs,
+    options.frameStack,
+    options.frameShape,
+    env.observationSpace.dtype === 'uint8' ? 'uint8' : 'float32',
+  );
+  const numbers = Array.from({ length: numEnvs }, (_, lane) => lane);
+  const generators = numbers.map((number) => new Generator(evaluationSeed(seed, number), 'actions'));
+  const listeners = numbers.map((number) => (number < episodes ? listen?.(number) : undefined));
+  const finished: FinishedEpisode[] = [];
+  let left = episodes;
+
+  const observationOf = (observations: ObservationArray, lane: number) => {
+    const size = observations.length / numEnvs;
+    return observations.subarray(lane * size, (lane + 1) * size);
+  };
+  const first = await env.reset({ seeds: numbers.map((number) => evaluationSeed(seed, number)) });
+  for (let lane = 0; lane < numEnvs; lane++) {
+    const observation = observationOf(first.observations, lane);
+    stacks.push(lane, observation as FrameArray, true);
+    listeners[lane]?.start(observation);
+  }
+
+  while (left > 0 && options.signal?.aborted !== true) {
+    const greedy = policy(stacks.states);
+    const actions = generators.map((random, lane) =>
+      random.uniform() < epsilon ? random.integer(env.actionSpace.n) : greedy[lane],
+    );
+    const nextSeeds = numbers.map((number) => evaluationSeed(seed, number + numEnvs));
+    const result = await env.step(actions, { nextSeeds });
+    for (let lane = 0; lane < numEnvs; lane++) {
+      const observation = observationOf(result.observations, lane);
+      const episode = result.finished.find((candidate) => candidate.env === lane);
+      listeners[lane]?.step(actions[lane], result.rewards[lane], episode?.finalObservation ?? observation);
+      stacks.push(lane, observation as FrameArray, episode !== undefined);
+      if (episode === undefined) continue;
+      const number = numbers[lane];
+      if (number < episodes) {
+        listeners[lane]?.finish(episode);
+        finished[number] = episode;
+        left -= 1;
+        options.onEpisode?.(episode, number);
+      }
+      numbers[lane] += numEnvs;
+      generators[lane] = new Generator(nextSeeds[lane], 'actions');
+      listeners[lane] = numbers[lane] < episodes ? listen?.(numbers[lane]) : undefined;
+      listeners[lane]?.start(observation);
+    }
+  }
+  return finished.filter((episode) => episode !== undefined);
+}

@@ -1,0 +1,44 @@
+import type * as tf from '@tensorflow/tfjs';
+
+/** Scalars of one update, the same for every variable. */
+export interface UpdateScalars {
+  readonly learningRate: tf.Scalar;
+  /** The rule's running powers (beta^t at update t, counted from 1) by name. */
+  readonly powers: Readonly<Record<string, tf.Variable>>;
+}
+
+/** One variable with what its rule needs to update it. */
+export interface UpdateTarget {
+  readonly variable: tf.Variable;
+  /** The rule's slots for this variable by slot name; each has the variable's shape. */
+  readonly slots: Readonly<Record<string, tf.Variable>>;
+  readonly gradient: tf.Tensor;
+}
+
+/** One variable's update as a single TensorFlow op; its inputs are `resources`, then `inputs`, in this order. */
+export interface FusedUpdate {
+  readonly op: string;
+  readonly resources: readonly tf.Variable[];
+  readonly inputs: readonly (tf.Tensor | number)[];
+  /** Boolean attributes beside T. */
+  readonly attributes: Readonly<Record<string, boolean>>;
+}
+
+/** The mathematics of an optimizer, without its bookkeeping: twice the same equations, as tfjs ops and as one TensorFlow op. */
+export interface UpdateRule {
+  /** Slots a variable has, each starting at zero. */
+  readonly slotNames: readonly string[];
+  /** Bases of the running powers by name: a power starts at its base and is multiplied by it after every update. */
+  readonly powerBases: Readonly<Record<string, number>>;
+  /** Scalars derived once an update and shared by every variable. */
+  prepare(scalars: UpdateScalars): Readonly<Record<string, tf.Scalar>>;
+  /** Updates one variable and its slots with tfjs ops. Runs inside a tidy. */
+  apply(target: UpdateTarget, derived: Readonly<Record<string, tf.Scalar>>): void;
+  /** The same update as one TensorFlow op. */
+  fuse(target: UpdateTarget, scalars: UpdateScalars): FusedUpdate;
+}
+
+/** 1 - beta as TensorFlow's float32 kernels compute it, with beta rounded to float32 first. */
+export function complement(beta: number): number {
+  return 1 - Math.fround(beta);
+}

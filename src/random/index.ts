@@ -1,0 +1,1 @@
+export { deriveSeed, Generator } from './generator.ts';

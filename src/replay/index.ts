@@ -1,0 +1,3 @@
+export { FrameStacks } from './frame-stacks.ts';
+export type { FrameArray } from './lane.ts';
+export { type RandomSource, Replay, type ReplayOptions, replayBytes, type TransitionBatch } from './replay.ts';

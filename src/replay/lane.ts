@@ -1,0 +1,98 @@
+export type FrameArray = Uint8Array | Float32Array;
+
+/** The row is the first of an episode: stacks do not reach behind it. */
+export const START = 1;
+/** The row's transition must not bootstrap: the game ended, or a life was lost where that counts as the end. */
+export const TERMINAL = 2;
+/** The row holds only the last observation of a truncated episode: no action was taken in it. */
+export const FINAL = 4;
+
+const CHUNK_ROWS = 1024;
+
+/**
+ * One environment's stream of single frames, a ring of rows in time order. Rows are named by how many were appended before them, a number
+ * that never wraps. Frames live in chunks that are taken when the first row in them is written, so memory grows as the lane fills.
+ */
+export class Lane {
+  /** Rows appended since the beginning; the newest row is `added - 1`. */
+  added: number;
+  readonly rows: number;
+  private readonly frameSize: number;
+  private readonly dtype: 'uint8' | 'float32';
+  private readonly chunks: (FrameArray | undefined)[];
+  private readonly actions: Uint8Array;
+  private readonly rewards: Float32Array;
+  private readonly flags: Uint8Array;
+  private readonly firstRow: number;
+
+  /** `firstRow`: the name of the first row to be appended, for a lane that is being restored. */
+  constructor(rows: number, frameSize: number, dtype: 'uint8' | 'float32', firstRow = 0) {
+    this.rows = rows;
+    this.frameSize = frameSize;
+    this.dtype = dtype;
+    this.firstRow = firstRow;
+    this.added = firstRow;
+    this.chunks = new Array(Math.ceil(rows / CHUNK_ROWS)).fill(undefined);
+    this.actions = new Uint8Array(rows);
+    this.rewards = new Float32Array(rows);
+    this.flags = new Uint8Array(rows);
+  }
+
+  /** The oldest row still held. */
+  get oldest(): number {
+    return Math.max(this.firstRow, this.added - this.rows);
+  }
+
+  append(frame: FrameArray, action: number, reward: number, flags: number): void {
+    const slot = this.added % this.rows;
+    const chunkIndex = Math.floor(slot / CHUNK_ROWS);
+    let chunk = this.chunks[chunkIndex];
+    if (chunk === undefined) {
+      const size = Math.min(CHUNK_ROWS, this.rows - chunkIndex * CHUNK_ROWS) * this.frameSize;
+      chunk = this.dtype === 'uint8' ? new Uint8Array(size) : new Float32Array(size);
+      this.chunks[chunkIndex] = chunk;
+    }
+    chunk.set(frame, (slot % CHUNK_ROWS) * this.frameSize);
+    this.actions[slot] = action;
+    this.rewards[slot] = reward;
+    this.flags[slot] = flags;
+    this.added += 1;
+  }
+
+  action(row: number): number {
+    return this.actions[row % this.rows];
+  }
+
+  reward(row: number): number {
+    return this.rewards[row % this.rows];
+  }
+
+  has(row: number, flag: number): boolean {
+    return (this.flags[row % this.rows] & flag) !== 0;
+  }
+
+  /** The bytes of the actions, rewards and flags of the rows held, oldest first. */
+  heldValues(): Uint8Array[] {
+    const from = this.oldest % this.rows;
+    const count = this.added - this.oldest;
+    const untilEnd = Math.min(count, this.rows - from);
+    return [
+      [from, from + untilEnd],
+      [0, count - untilEnd],
+    ].flatMap(([start, end]) => {
+      const rewards = this.rewards.subarray(start, end);
+      return [
+        this.actions.subarray(start, end),
+        new Uint8Array(rewards.buffer, rewards.byteOffset, rewards.byteLength),
+        this.flags.subarray(start, end),
+      ];
+    });
+  }
+
+  /** A view of the row's frame. */
+  frame(row: number): FrameArray {
+    const slot = row % this.rows;
+    const start = (slot % CHUNK_ROWS) * this.frameSize;
+    return this.chunks[Math.floor(slot / CHUNK_ROWS)]!.subarray(start, start + this.frameSize);
+  }
+}

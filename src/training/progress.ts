@@ -1,0 +1,77 @@
+import { SingleBar } from 'cli-progress';
+import type { TrainingStatus } from './trainer.ts';
+
+export interface ProgressDisplay {
+  update(status: TrainingStatus): void;
+  /** Prints a line without disturbing the bar. */
+  note(line: string): void;
+  stop(): void;
+}
+
+const PLAIN_PERIOD_MS = 10_000;
+
+/** A bar where `stream` is a terminal, else a plain line every ten seconds. */
+export function progressDisplay(stream: NodeJS.WriteStream, startAt: number, steps: number): ProgressDisplay {
+  return stream.isTTY ? barDisplay(stream, startAt, steps) : plainDisplay(stream);
+}
+
+function barDisplay(stream: NodeJS.WriteStream, startAt: number, steps: number): ProgressDisplay {
+  const bar = new SingleBar({
+    stream,
+    format: '{bar} {percentage}% | {line}',
+    barsize: 20,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    hideCursor: true,
+    fps: 5,
+  });
+  bar.start(steps, startAt, { line: 'starting' });
+  return {
+    update: (status) => bar.update(status.agentSteps, { line: statusLine(status) }),
+    note: (line) => {
+      // The bar owns the terminal's last line: clear it, print, and let the next update draw the bar again below.
+      stream.write(`\r\x1b[K${line}\n`);
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+function plainDisplay(stream: NodeJS.WriteStream): ProgressDisplay {
+  let printedMs = performance.now();
+  return {
+    update: (status) => {
+      const now = performance.now();
+      if (now - printedMs < PLAIN_PERIOD_MS && status.agentSteps < status.steps) return;
+      printedMs = now;
+      stream.write(`agent steps ${status.agentSteps}/${status.steps} | ${statusLine(status)}\n`);
+    },
+    note: (line) => stream.write(`${line}\n`),
+    stop: () => {},
+  };
+}
+
+/** "1,240/50,000 steps | 112 steps/s | epsilon 0.93 | loss 0.0012 | score last 12, mean 8.3 (4 episodes) | 7 min left" */
+function statusLine({ stepsPerSecond, epsilon, loss, lastReturn, meanReturn, episodes, secondsLeft }: TrainingStatus) {
+  const score =
+    lastReturn === undefined
+      ? 'no episode finished yet'
+      : `score last ${round(lastReturn)}, mean ${round(meanReturn!)} (${episodes} episodes)`;
+  return [
+    `${Math.round(stepsPerSecond)} steps/s`,
+    `epsilon ${epsilon.toFixed(2)}`,
+    ...(loss === undefined ? [] : [`loss ${loss.toPrecision(3)}`]),
+    score,
+    ...(secondsLeft !== undefined && Number.isFinite(secondsLeft) ? [`${duration(secondsLeft)} left`] : []),
+  ].join(' | ');
+}
+
+function round(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}
+
+/** "42 s", "7 min", "3 h 20 min" */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

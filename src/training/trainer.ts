@@ -1,0 +1,198 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { StepResult } from 'gymnasium-js-bridge';
+import type { MetricsWriter } from './metrics.ts';
+import type { RunFolder } from './run-folder.ts';
+
+/** What the training loop needs of an agent. */
+export interface Trainable {
+  readonly agentSteps: number;
+  /** One action in each environment, and the updates that fall due. */
+  step(): Promise<TrainingStep>;
+}
+
+export interface TrainingStep {
+  agentSteps: number;
+  updates: number;
+  epsilon: number;
+  result: StepResult;
+  learned: { loss: number; meanQ: number }[];
+}
+
+/** The loop: a stream of steps, to which metrics, progress and checkpoints listen. Ends after `steps`, or between two steps when `signal` is aborted. */
+export async function* trainingSteps(
+  agent: Trainable,
+  { steps, signal }: { steps: number; signal?: AbortSignal | undefined },
+): AsyncGenerator<TrainingStep> {
+  while (agent.agentSteps < steps && signal?.aborted !== true) yield await agent.step();
+}
+
+/** What a progress display shows. */
+export interface TrainingStatus {
+  agentSteps: number;
+  steps: number;
+  stepsPerSecond: number;
+  epsilon: number;
+  /** Mean over the last log period; undefined before learning starts. */
+  loss: number | undefined;
+  /** Unclipped score of the last finished episode, and the mean of the last 100. */
+  lastReturn: number | undefined;
+  meanReturn: number | undefined;
+  episodes: number;
+  secondsLeft: number | undefined;
+}
+
+/** What the loop itself remembers in a checkpoint. */
+export interface TrainerState {
+  metricsBytes: number;
+  wallSeconds: number;
+  episodes: number;
+  recentReturns: number[];
+  /** What was gathered since the last line of metrics. */
+  sums: { loss: number; meanQ: number; updates: number };
+}
+
+export interface TrainOptions {
+  steps: number;
+  checkpointPeriodSteps: number;
+  keepCheckpoints: number;
+  logPeriodSteps: number;
+  folder: RunFolder;
+  metrics: MetricsWriter;
+  /** Writes the agent's state into an empty folder. */
+  saveAgent: (folder: string) => Promise<void>;
+  onStatus?: (status: TrainingStatus) => void;
+  onCheckpoint?: (path: string) => void;
+  /** Aborted: the loop stops after the step under way and saves. */
+  signal?: AbortSignal;
+  resumeFrom?: TrainerState;
+}
+
+export interface TrainSummary extends TrainingStatus {
+  wallSeconds: number;
+  /** Stopped before `steps` by the signal. */
+  interrupted: boolean;
+  checkpoint: string;
+}
+
+const TRAINER_FILE = 'trainer.json';
+const MEAN_OVER_EPISODES = 100;
+
+/** Runs the loop to its end or interruption; a checkpoint is written either way. */
+export async function train(agent: Trainable, options: TrainOptions): Promise<TrainSummary> {
+  const { steps, checkpointPeriodSteps, logPeriodSteps, metrics, signal } = options;
+  const state: TrainerState = structuredClone(options.resumeFrom) ?? {
+    metricsBytes: 0,
+    wallSeconds: 0,
+    episodes: 0,
+    recentReturns: [],
+    sums: { loss: 0, meanQ: 0, updates: 0 },
+  };
+  const startMs = performance.now() - state.wallSeconds * 1000;
+  const speed = new Speedometer(agent.agentSteps);
+  let logged = speed.now();
+  let lastLoss: number | undefined;
+  let savedAt = -1;
+  let checkpoint = '';
+
+  const status = (epsilon: number): TrainingStatus => ({
+    agentSteps: agent.agentSteps,
+    steps,
+    stepsPerSecond: speed.stepsPerSecond(agent.agentSteps),
+    epsilon,
+    loss: lastLoss,
+    lastReturn: state.recentReturns.at(-1),
+    meanReturn: mean(state.recentReturns),
+    episodes: state.episodes,
+    secondsLeft: (steps - agent.agentSteps) / speed.stepsPerSecond(agent.agentSteps),
+  });
+  const save = async () => {
+    if (savedAt === agent.agentSteps) return;
+    state.metricsBytes = metrics.position;
+    state.wallSeconds = (performance.now() - startMs) / 1000;
+    checkpoint = await options.folder.writeCheckpoint(agent.agentSteps, options.keepCheckpoints, async (folder) => {
+      await options.saveAgent(folder);
+      await writeFile(join(folder, TRAINER_FILE), `${JSON.stringify(state)}\n`, { flush: true });
+    });
+    savedAt = agent.agentSteps;
+    options.onCheckpoint?.(checkpoint);
+  };
+
+  let epsilon = Number.NaN;
+  for await (const step of trainingSteps(agent, { steps, signal })) {
+    epsilon = step.epsilon;
+    for (const episode of step.result.finished) {
+      metrics.episode(step.agentSteps, episode);
+      state.episodes += 1;
+      state.recentReturns = [...state.recentReturns, episode.return].slice(-MEAN_OVER_EPISODES);
+    }
+    for (const { loss, meanQ } of step.learned) {
+      state.sums.loss += loss;
+      state.sums.meanQ += meanQ;
+      state.sums.updates += 1;
+    }
+    if (crossed(step, logPeriodSteps)) {
+      const { loss, meanQ, updates } = state.sums;
+      const now = speed.now();
+      lastLoss = updates > 0 ? loss / updates : lastLoss;
+      metrics.progress({
+        agentSteps: step.agentSteps,
+        updates: step.updates,
+        stepsPerSecond: ((step.agentSteps - logged.agentSteps) / (now.ms - logged.ms)) * 1000,
+        epsilon,
+        ...(updates > 0 && { loss: loss / updates, meanQ: meanQ / updates }),
+        wallSeconds: (performance.now() - startMs) / 1000,
+      });
+      logged = { agentSteps: step.agentSteps, ms: now.ms };
+      state.sums = { loss: 0, meanQ: 0, updates: 0 };
+    }
+    speed.tick(step.agentSteps);
+    options.onStatus?.(status(epsilon));
+    if (crossed(step, checkpointPeriodSteps)) await save();
+  }
+  await save();
+  return {
+    ...status(epsilon),
+    wallSeconds: (performance.now() - startMs) / 1000,
+    interrupted: agent.agentSteps < steps,
+    checkpoint,
+  };
+}
+
+export async function readTrainerState(checkpointFolder: string): Promise<TrainerState> {
+  return JSON.parse(await readFile(join(checkpointFolder, TRAINER_FILE), 'utf8'));
+}
+
+/** Whether a multiple of the period was reached in this step of one or more agent steps. */
+function crossed({ agentSteps, result }: TrainingStep, period: number): boolean {
+  return Math.floor(agentSteps / period) > Math.floor((agentSteps - result.rewards.length) / period);
+}
+
+function mean(values: number[]): number | undefined {
+  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Agent steps per second over about the last 20 seconds. */
+class Speedometer {
+  private readonly marks: { agentSteps: number; ms: number }[] = [];
+
+  constructor(agentSteps: number) {
+    this.marks.push({ agentSteps, ms: performance.now() });
+  }
+
+  now(): { agentSteps: number; ms: number } {
+    return { agentSteps: this.marks.at(-1)!.agentSteps, ms: performance.now() };
+  }
+
+  tick(agentSteps: number): void {
+    const ms = performance.now();
+    if (ms - this.marks.at(-1)!.ms < 500) return;
+    this.marks.push({ agentSteps, ms });
+    if (this.marks.length > 40) this.marks.shift();
+  }
+
+  stepsPerSecond(agentSteps: number): number {
+    const [oldest] = this.marks;
+    return ((agentSteps - oldest.agentSteps) / Math.max(1, performance.now() - oldest.ms)) * 1000;
+  }
+}

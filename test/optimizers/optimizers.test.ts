@@ -1,0 +1,249 @@
+import { execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { clipByGlobalNorm, createOptimizer, type OptimizerConfig } from '../../src/optimizers/index.ts';
+
+process.env.TF_CPP_MIN_LOG_LEVEL = '2';
+createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu');
+
+const STEPS = 10;
+const SIZE = 6;
+const INITIAL = [0.5, -1, 2, 0.001, 0, -3];
+
+// Betas as float32 holds them: the oracle computes in float64 from the same numbers.
+const CONFIGS: { config: OptimizerConfig; slots: string[] }[] = [
+  {
+    config: { name: 'adam', learningRate: 0.01, beta1: Math.fround(0.9), beta2: Math.fround(0.999), epsilon: 1.5e-4 },
+    slots: ['m', 'v'],
+  },
+  {
+    config: { name: 'adamax', learningRate: 0.01, beta1: 0.5, beta2: Math.fround(0.999), epsilon: 1e-7 },
+    slots: ['m', 'u'],
+  },
+  {
+    config: {
+      name: 'centered-rmsprop',
+      learningRate: 2.5e-4,
+      decay: Math.fround(0.95),
+      momentum: Math.fround(0.9),
+      epsilon: 0.01,
+    },
+    slots: ['mg', 'ms', 'mom'],
+  },
+  { config: { name: 'sgd', learningRate: 0.1, momentum: Math.fround(0.9) }, slots: ['accum'] },
+];
+
+/** Gradients of mixed sign and magnitude (1e-3 to 1), the last element always 0. */
+function gradientAt(step: number): number[] {
+  return Array.from({ length: SIZE }, (_, i) =>
+    i === SIZE - 1 ? 0 : Math.fround(Math.sin(3 * i + 1.7 * step) * 10 ** -(i % 4)),
+  );
+}
+
+const gradients = Array.from({ length: STEPS }, (_, step) => gradientAt(step));
+type Step = Record<string, number[]>;
+let oracle: Step[][];
+
+beforeAll(() => {
+  const python = fileURLToPath(new URL('../../.venv/bin/python', import.meta.url));
+  const script = fileURLToPath(new URL('./tensorflow_oracle.py', import.meta.url));
+  const cases = CONFIGS.map(({ config, slots }) => ({ config, slots, initial: INITIAL, gradients }));
+  oracle = JSON.parse(
+    execFileSync(python, [script], {
+      input: JSON.stringify(cases),
+      encoding: 'utf8',
+      stdio: ['pipe', 'pipe', 'ignore'],
+    }),
+  );
+});
+
+function expectClose(actual: tf.Tensor, expected: number[]): void {
+  actual.dataSync().forEach((value, i) => {
+    expect(Math.abs(value - expected[i])).toBeLessThanOrEqual(1e-5 * Math.abs(expected[i]) + 1e-8);
+  });
+}
+
+function update(
+  optimizer: ReturnType<typeof createOptimizer>,
+  values: number[],
+  learningRate?: number | tf.Scalar,
+): void {
+  tf.tidy(() => optimizer.applyGradients([tf.tensor1d(values)], learningRate));
+}
+
+describe.each(CONFIGS)('$config.name', ({ config, slots }) => {
+  it('follows TensorFlow’s own op in float64 over ten steps, slots included', () => {
+    const variable = tf.variable(tf.tensor1d(INITIAL));
+    const optimizer = createOptimizer(config, [{ name: 'x', variable }]);
+    const steps = oracle[CONFIGS.findIndex((entry) => entry.config === config)];
+    gradients.forEach((gradient, step) => {
+      update(optimizer, gradient);
+      expectClose(variable, steps[step].x);
+      for (const slot of slots) expectClose(optimizer.slots[`x/${slot}`], steps[step][slot]);
+    });
+    tf.dispose([optimizer.slots, variable]);
+  });
+
+  it('takes the learning rate of one update as a number or as a scalar tensor', () => {
+    const moved = [0.003, tf.scalar(0.003), undefined].map((learningRate) => {
+      const variable = tf.variable(tf.tensor1d(INITIAL));
+      const optimizer = createOptimizer({ ...config, learningRate: learningRate === undefined ? 0.003 : 7 }, [
+        { name: 'x', variable },
+      ]);
+      update(optimizer, gradients[0], learningRate);
+      const values = Array.from(variable.dataSync());
+      tf.dispose([optimizer.slots, variable, learningRate as tf.Tensor]);
+      return values;
+    });
+    expect(moved[0]).not.toEqual(INITIAL);
+    expect(moved[1]).toEqual(moved[0]);
+    expect(moved[2]).toEqual(moved[0]);
+  });
+
+  it('continues with the same numbers after its slots were read and written back', () => {
+    const first = tf.variable(tf.tensor1d(INITIAL));
+    const original = createOptimizer(config, [{ name: 'x', variable: first }]);
+    for (const gradient of gradients.slice(0, 5)) update(original, gradient);
+
+    const second = tf.variable(first);
+    const resumed = createOptimizer(config, [{ name: 'x', variable: second }]);
+    for (const [name, slot] of Object.entries(original.slots)) {
+      tf.tidy(() => resumed.slots[name].assign(tf.tensor(Array.from(slot.dataSync()), slot.shape)));
+    }
+    for (const gradient of gradients.slice(5)) {
+      update(original, gradient);
+      update(resumed, gradient);
+    }
+    expect(second.dataSync()).toEqual(first.dataSync());
+    tf.dispose([original.slots, resumed.slots, first, second]);
+  });
+
+  it('keeps no tensor, and gives its own back when disposed', () => {
+    const variables = [tf.variable(tf.ones([2, 3])), tf.variable(tf.ones([4]))];
+    const before = tf.memory().numTensors;
+    const optimizer = createOptimizer(
+      config,
+      variables.map((variable, i) => ({ name: `v${i}`, variable })),
+    );
+    const settled = tf.memory().numTensors;
+    for (let step = 0; step < 5; step++) tf.tidy(() => optimizer.applyGradients([tf.ones([2, 3]), tf.ones([4])]));
+    expect(tf.memory().numTensors).toBe(settled);
+    optimizer.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+    tf.dispose(variables);
+  });
+});
+
+describe('centred RMSProp', () => {
+  it.each([
+    { gradient: 0, epsilon: 0.01 },
+    { gradient: 1e-3, epsilon: 0.01 },
+    { gradient: 1e-3, epsilon: 0.01 / 32 ** 2 },
+    { gradient: 0, epsilon: 1000 },
+    { gradient: 1, epsilon: 1000 },
+  ])('stays finite for a constant gradient of $gradient and epsilon $epsilon', ({ gradient, epsilon }) => {
+    const variable = tf.variable(tf.tensor1d(INITIAL));
+    const optimizer = createOptimizer(
+      { name: 'centered-rmsprop', learningRate: 2.5e-4, decay: 0.95, momentum: 0, epsilon },
+      [{ name: 'x', variable }],
+    );
+    for (let step = 0; step < 50; step++) update(optimizer, Array(SIZE).fill(gradient));
+    const moved = Array.from(variable.dataSync(), (value, i) => Math.fround(INITIAL[i]) - value);
+    for (const distance of moved) {
+      expect(Number.isFinite(distance)).toBe(true);
+      if (gradient === 0) expect(distance).toBe(0);
+      else expect(distance).toBeGreaterThan(0);
+    }
+    tf.dispose([optimizer.slots, variable]);
+  });
+});
+
+describe('slots', () => {
+  it('have stable names made of the variable’s name and the slot’s', () => {
+    const variable = tf.variable(tf.ones([2]));
+    const names = CONFIGS.map(({ config }) => {
+      const optimizer = createOptimizer(config, [{ name: 'conv1/kernel', variable }]);
+      const keys = Object.keys(optimizer.slots);
+      optimizer.dispose();
+      return keys;
+    });
+    expect(names).toEqual([
+      ['beta1Power', 'beta2Power', 'conv1/kernel/m', 'conv1/kernel/v'],
+      ['beta1Power', 'conv1/kernel/m', 'conv1/kernel/u'],
+      ['conv1/kernel/mg', 'conv1/kernel/ms', 'conv1/kernel/mom'],
+      ['conv1/kernel/accum'],
+    ]);
+    variable.dispose();
+  });
+});
+
+describe('clipByGlobalNorm', () => {
+  it('scales all gradients by one factor down to the largest norm', () => {
+    tf.tidy(() => {
+      const clipped = clipByGlobalNorm([tf.tensor1d([3, 0]), tf.tensor2d([[0], [4]])], 1);
+      expect(clipped.norm.dataSync()[0]).toBeCloseTo(5, 6);
+      expectClose(clipped.gradients[0], [0.6, 0]);
+      expectClose(clipped.gradients[1], [0, 0.8]);
+    });
+  });
+
+  it('leaves gradients below the largest norm as they are, zero gradients included', () => {
+    tf.tidy(() => {
+      const { gradients: small } = clipByGlobalNorm([tf.tensor1d([3, 4])], tf.scalar(10));
+      expect(Array.from(small[0].dataSync())).toEqual([3, 4]);
+      const { gradients: zero, norm } = clipByGlobalNorm([tf.zeros([3])], 1);
+      expect(Array.from(zero[0].dataSync())).toEqual([0, 0, 0]);
+      expect(norm.dataSync()[0]).toBe(0);
+    });
+  });
+
+  it('shows a gradient that is not finite instead of hiding it', () => {
+    tf.tidy(() => {
+      for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+        const clipped = clipByGlobalNorm([tf.tensor1d([bad, 1]), tf.tensor1d([1])], 1);
+        expect(clipped.gradients[1].dataSync()[0]).toBeNaN();
+      }
+    });
+  });
+
+  it('frees everything but its results', () => {
+    const gradient = tf.ones([4]);
+    const before = tf.memory().numTensors;
+    const clipped = clipByGlobalNorm([gradient], 1);
+    expect(tf.memory().numTensors).toBe(before + 2);
+    tf.dispose([clipped as unknown as tf.TensorContainer, gradient]);
+  });
+
+  it('refuses a largest norm that is not above 0', () => {
+    expect(() => clipByGlobalNorm([tf.scalar(1)], 0)).toThrow('maxNorm is 0: it must be above 0.');
+  });
+});
+
+describe('errors', () => {
+  const variable = tf.variable(tf.ones([2]));
+
+  it('name the setting, its value and the range', () => {
+    expect(() => createOptimizer({ name: 'sgd', learningRate: 0.1, momentum: 1.5 }, [])).toThrow(
+      'momentum of the sgd optimizer is 1.5: it must be in [0, 1).',
+    );
+    expect(() => createOptimizer({ name: 'sgd', learningRate: Number.NaN, momentum: 0 }, [])).toThrow(
+      'learningRate of the sgd optimizer is NaN: it must be a finite number >= 0.',
+    );
+    expect(() => createOptimizer({ name: 'lion' } as unknown as OptimizerConfig, [])).toThrow(
+      'Unknown optimizer "lion": choose adam, adamax, centered-rmsprop or sgd.',
+    );
+  });
+
+  it('name the variable whose gradient does not fit, and the name given twice', () => {
+    const sgd: OptimizerConfig = { name: 'sgd', learningRate: 0.1, momentum: 0 };
+    const optimizer = createOptimizer(sgd, [{ name: 'bias', variable }]);
+    expect(() => optimizer.applyGradients([tf.ones([3])])).toThrow(
+      'The gradient of "bias" has shape [3] but the variable has [2]',
+    );
+    expect(() => optimizer.applyGradients([])).toThrow('applyGradients got 0 gradients for 1 variables');
+    const twice = [variable, variable].map((v) => ({ name: 'bias', variable: v }));
+    expect(() => createOptimizer(sgd, twice)).toThrow('Two variables of the sgd optimizer are named "bias"');
+  });
+});

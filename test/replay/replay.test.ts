@@ -1,0 +1,239 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Generator } from '../../src/random/index.ts';
+import { FrameStacks, Replay, type ReplayOptions, replayBytes } from '../../src/replay/index.ts';
+
+const options: ReplayOptions = {
+  capacity: 40,
+  lanes: 1,
+  frameShape: [1],
+  dtype: 'float32',
+  frameStack: 3,
+  nStep: 1,
+  discount: 0.9,
+  batchSize: 8,
+};
+
+type Ending = 'none' | 'terminated' | 'truncated' | 'life lost';
+
+/** Every step ever played, kept whole: what the replay must agree with. Frames are numbered from 1, so that 0 stands for "before the episode". */
+class Model {
+  private readonly steps: { state: number[]; action: number; reward: number; ending: Ending; next: number[] }[] = [];
+  private frames: number[];
+  private readonly replay: Replay;
+  private readonly lane: number;
+  private readonly stack: number;
+  private static counter = 0;
+
+  constructor(replay: Replay, lane: number, stack: number) {
+    this.replay = replay;
+    this.lane = lane;
+    this.stack = stack;
+    this.frames = [++Model.counter];
+  }
+
+  private state(): number[] {
+    return Array.from({ length: this.stack }, (_, i) => this.frames[this.frames.length - this.stack + i] ?? 0);
+  }
+
+  play(action: number, reward: number, ending: Ending): void {
+    const state = this.state();
+    const frame = Float32Array.of(this.frames.at(-1)!);
+    this.frames.push(++Model.counter);
+    const next = this.state();
+    this.steps.push({ state, action, reward, ending, next });
+    const episodeEnds = ending === 'terminated' || ending === 'truncated';
+    this.replay.append(this.lane, {
+      frame,
+      action,
+      reward,
+      terminal: ending === 'terminated' || ending === 'life lost',
+      episodeEnds,
+      ...(episodeEnds && { finalFrame: Float32Array.of(this.frames.at(-1)!) }),
+    });
+    if (episodeEnds) this.frames = [++Model.counter];
+  }
+
+  /** The n-step transition that starts in the state, worked out from the definition. */
+  transition(state: number[], nStep: number, discount: number) {
+    const start = this.steps.findIndex((step) => String(step.state) === String(state));
+    if (start < 0) return undefined;
+    let sum = 0;
+    for (let j = 0; j < nStep; j++) {
+      const step = this.steps[start + j];
+      if (step === undefined) return undefined;
+      sum += discount ** j * step.reward;
+      if (step.ending === 'terminated' || step.ending === 'life lost') {
+        return { action: this.steps[start].action, sum, discount: 0, next: step.next.map(() => 0) };
+      }
+      if (step.ending === 'truncated' || j === nStep - 1) {
+        return { action: this.steps[start].action, sum, discount: discount ** (j + 1), next: step.next };
+      }
+    }
+    return undefined;
+  }
+}
+
+const endings = fc.constantFrom<Ending>('none', 'none', 'none', 'none', 'none', 'terminated', 'truncated', 'life lost');
+const plays = fc.array(fc.tuple(fc.nat(17), fc.integer({ min: -3, max: 3 }), endings), {
+  minLength: 10,
+  maxLength: 150,
+});
+
+test('whatever is played, every sampled transition is what the definition of n-step returns and frame stacks says', () => {
+  fc.assert(
+    fc.property(
+      plays,
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 3 }),
+      fc.nat(1000),
+      (steps, frameStack, nStep, lanes, seed) => {
+        const replay = new Replay({ ...options, capacity: 20 * lanes, lanes, frameStack, nStep });
+        const models = Array.from({ length: lanes }, (_, lane) => new Model(replay, lane, frameStack));
+        const random = new Generator(seed, 'sampling');
+        for (const [action, reward, ending] of steps) {
+          for (const model of models) model.play(action, reward, ending);
+        }
+        for (let draw = 0; draw < 5; draw++) {
+          let batch: ReturnType<Replay['sample']>;
+          try {
+            batch = replay.sample(random);
+          } catch {
+            return; // nothing complete yet
+          }
+          for (let i = 0; i < options.batchSize; i++) {
+            const state = [...batch.states.subarray(i * frameStack, (i + 1) * frameStack)];
+            const expected = models.map((model) => model.transition(state, nStep, 0.9)).find((found) => found);
+            expect(expected, `state ${state} was played`).toBeDefined();
+            expect(batch.actions[i]).toBe(expected!.action);
+            expect(batch.returns[i]).toBeCloseTo(expected!.sum, 5);
+            expect(batch.discounts[i]).toBeCloseTo(expected!.discount, 5);
+            expect([...batch.nextStates.subarray(i * frameStack, (i + 1) * frameStack)]).toEqual(expected!.next);
+          }
+        }
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+describe('with a hand-made episode', () => {
+  const fill = (nStep: number, ending: 'terminated' | 'truncated') => {
+    const replay = new Replay({ ...options, nStep });
+    for (let t = 0; t < 5; t++) {
+      const last = t === 4;
+      replay.append(0, {
+        frame: Float32Array.of(t + 1),
+        action: t,
+        reward: 1,
+        terminal: last && ending === 'terminated',
+        episodeEnds: last,
+        ...(last && { finalFrame: Float32Array.of(99) }),
+      });
+    }
+    return replay;
+  };
+  const sampleAll = (replay: Replay) => {
+    const found = new Map<number, { returns: number; discount: number; state: number[]; next: number[] }>();
+    const random = new Generator(1, 'test');
+    for (let draw = 0; draw < 40; draw++) {
+      const batch = replay.sample(random);
+      batch.actions.forEach((action, i) => {
+        found.set(action, {
+          returns: batch.returns[i],
+          discount: batch.discounts[i],
+          state: [...batch.states.subarray(i * 3, i * 3 + 3)],
+          next: [...batch.nextStates.subarray(i * 3, i * 3 + 3)],
+        });
+      });
+    }
+    return found;
+  };
+
+  test('a truncated episode bootstraps from its own last observation', () => {
+    const last = sampleAll(fill(1, 'truncated')).get(4)!;
+    expect(last.next).toEqual([4, 5, 99]);
+    expect(last.discount).toBeCloseTo(0.9);
+  });
+
+  test('a terminated episode does not bootstrap', () => {
+    expect(sampleAll(fill(1, 'terminated')).get(4)!.discount).toBe(0);
+  });
+
+  test('n-step returns stop at the end of the episode', () => {
+    const found = sampleAll(fill(3, 'terminated'));
+    expect(found.get(1)!.returns).toBeCloseTo(1 + 0.9 + 0.81);
+    expect(found.get(1)!.next).toEqual([3, 4, 5]);
+    expect(found.get(3)!.returns).toBeCloseTo(1.9);
+    expect(found.get(3)!.discount).toBe(0);
+  });
+
+  test('stacks are filled with zeros before the first frame', () => {
+    expect(sampleAll(fill(1, 'truncated')).get(0)!.state).toEqual([0, 0, 1]);
+  });
+
+  test('every complete transition is drawn about equally often', () => {
+    const replay = fill(1, 'truncated');
+    const counts = new Map<number, number>();
+    const random = new Generator(3, 'test');
+    for (let draw = 0; draw < 500; draw++) {
+      for (const action of replay.sample(random).actions) counts.set(action, (counts.get(action) ?? 0) + 1);
+    }
+    expect([...counts.keys()].sort()).toEqual([0, 1, 2, 3, 4]);
+    for (const count of counts.values()) expect(Math.abs(count - 800)).toBeLessThan(120);
+  });
+});
+
+test('the oldest steps make room and are never stacked again', () => {
+  const replay = new Replay({ ...options, capacity: 10 });
+  for (let t = 0; t < 25; t++) {
+    replay.append(0, { frame: Float32Array.of(t), action: 0, reward: 0, terminal: false, episodeEnds: false });
+  }
+  expect(replay.size).toBe(10);
+  const random = new Generator(1, 'test');
+  for (let draw = 0; draw < 50; draw++) {
+    for (const value of replay.sample(random).states) expect(value).toBeGreaterThanOrEqual(15);
+  }
+});
+
+test('an empty replay and a truncated episode without its last frame are refused', () => {
+  const replay = new Replay(options);
+  expect(() => replay.sample(new Generator(1, 'test'))).toThrow('no complete transition yet: 0 rows');
+  expect(() =>
+    replay.append(0, { frame: Float32Array.of(1), action: 0, reward: 0, terminal: false, episodeEnds: true }),
+  ).toThrow('needs its final frame');
+});
+
+test('a capacity too small for one transition is refused with the number needed', () => {
+  expect(() => new Replay({ ...options, capacity: 4 })).toThrow('each needs at least 5');
+});
+
+test('a million Atari steps take at most 7.3 GB', () => {
+  const atari = { ...options, capacity: 1_000_000, frameShape: [84, 84], dtype: 'uint8', frameStack: 4 } as const;
+  expect(replayBytes(atari)).toBeLessThanOrEqual(7.3e9);
+});
+
+test('memory is taken as the replay fills, not before', () => {
+  const before = process.memoryUsage().arrayBuffers;
+  const replay = new Replay({ ...options, capacity: 1_000_000, frameShape: [84, 84], dtype: 'uint8', frameStack: 4 });
+  const taken = () => process.memoryUsage().arrayBuffers - before;
+  expect(taken()).toBeLessThan(20e6);
+  const frame = new Uint8Array(84 * 84);
+  for (let t = 0; t < 2048; t++) replay.append(0, { frame, action: 0, reward: 0, terminal: false, episodeEnds: false });
+  expect(taken()).toBeGreaterThan(2048 * 7056);
+  expect(taken()).toBeLessThan(2048 * 7056 + 20e6);
+});
+
+test('the states that environments are in are stacked like those that are sampled', () => {
+  const stacks = new FrameStacks(2, 3, [1], 'uint8');
+  stacks.push(0, Uint8Array.of(1), true);
+  stacks.push(1, Uint8Array.of(9), true);
+  stacks.push(0, Uint8Array.of(2), false);
+  expect([...stacks.states]).toEqual([0, 1, 2, 0, 0, 9]);
+  stacks.push(0, Uint8Array.of(3), false);
+  stacks.push(0, Uint8Array.of(4), false);
+  stacks.push(1, Uint8Array.of(8), true);
+  expect([...stacks.states]).toEqual([2, 3, 4, 0, 0, 8]);
+  expect([...stacks.newest(0)]).toEqual([4]);
+});
