@@ -27,6 +27,8 @@ export interface DqnParts {
   experience: Experience;
   exploration: Generator;
   sampling: Generator;
+  /** Hears of what the user should know, a line each. */
+  note?: ((line: string) => void) | undefined;
 }
 
 /**
@@ -56,7 +58,7 @@ export class DqnAgent {
       if (step <= config.learningStarts) continue;
       if (step % config.targetUpdatePeriodSteps === 0) runner.syncTarget();
       if (step % config.updatePeriodSteps === 0) {
-        if (this.updates === 0) runner.initialize(experience.replay.sample(sampling));
+        if (this.updates === 0) this.initialize();
         learned.push(runner.learn(experience.replay.sample(sampling)));
         this.updates += 1;
       }
@@ -66,6 +68,17 @@ export class DqnAgent {
     experience.record(actions, result);
     this.agentSteps = end;
     return { agentSteps: end, updates: this.updates, epsilon, result, learned };
+  }
+
+  /** Before the first update: scales and shifts from what was played, where asked for; then both networks are the same. */
+  private initialize(): void {
+    const { config, runner, experience, sampling } = this.parts;
+    if (config.initialization === 'data-dependent') {
+      const batch = experience.replay.sample(sampling);
+      const { warnings } = runner.initializeFromData(batch, experience.replay.options);
+      for (const warning of warnings) this.parts.note?.(warning);
+    }
+    runner.syncTarget();
   }
 
   /** Epsilon-greedy actions, one for each environment. */

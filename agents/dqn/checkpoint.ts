@@ -45,6 +45,7 @@ export async function saveAgent(folder: string, agent: DqnAgent, learner: Learne
     sampling: sampling.getState(),
     experience: experience.getState(),
   };
+  learner.runner.pull();
   const tensors: Record<string, WritableTensor> = {};
   for (const [name, variable] of Object.entries(learnerVariables(learner))) {
     tensors[name] = { dtype: 'F32', shape: variable.shape, data: Float32Array.from(variable.dataSync()) };
@@ -56,12 +57,14 @@ export async function saveAgent(folder: string, agent: DqnAgent, learner: Learne
   await writeFile(join(folder, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`, { flush: true });
 }
 
-/** The weights of the online network of a checkpoint, for playing. */
-export async function loadNetwork(folder: string, network: tf.LayersModel): Promise<void> {
+/** Reads the weights of a checkpoint's online network; the result writes them into a network of the run's config. */
+export async function readNetwork(folder: string): Promise<(network: tf.LayersModel) => void> {
   const { tensors } = await readSafetensors(join(folder, TENSORS_FILE));
-  for (const { name, variable } of allVariables(network)) {
-    assign(variable, tensors[`online/${name}`], `online/${name}`, folder);
-  }
+  return (network) => {
+    for (const { name, variable } of allVariables(network)) {
+      assign(variable, tensors[`online/${name}`], `online/${name}`, folder);
+    }
+  };
 }
 
 /** The agent as it was saved; the episodes in its replay are played again, which `onProgress` hears of in agent steps. */
@@ -77,6 +80,7 @@ export async function loadAgent(
   for (const [name, variable] of Object.entries(learnerVariables(learner))) {
     assign(variable, tensors[name], name, folder);
   }
+  learner.runner.push();
   const episodes = Array.from({ length: env.numEnvs }, (_, lane) =>
     unpackEpisodes(`episodes/${lane}`, tensors, folder),
   );

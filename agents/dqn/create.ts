@@ -1,14 +1,14 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import type { VectorEnv, VectorEnvOptions } from 'gymnasium-js-bridge';
 import { mlpQNetwork, natureQNetwork } from '../../src/networks/index.ts';
 import { createOptimizer, type OptimizerConfig } from '../../src/optimizers/index.ts';
 import { deriveSeed, Generator } from '../../src/random/index.ts';
-import type { FrameArray, ReplayOptions } from '../../src/replay/index.ts';
+import type { ReplayOptions } from '../../src/replay/index.ts';
 import { Experience, type ExperienceOptions } from '../../src/training/experience.ts';
 import { DqnAgent } from './agent.ts';
 import type { DqnConfig } from './config.ts';
-import { dqnFunctions, greedyActions, trainableVariables } from './functions.ts';
-import { DqnRunner, stateTensors } from './runner.ts';
+import { dqnFunctions, trainableVariables } from './functions.ts';
+import { compilePolicy, DqnRunner } from './runner.ts';
 
 /** The environments of a run. Single frames come over the wire; the agent stacks them itself, as its replay does. */
 export function envOptions(config: DqnConfig): VectorEnvOptions {
@@ -63,13 +63,14 @@ export function createLearner(config: DqnConfig, env: VectorEnv) {
   const networks = { online: createQNetwork(config, env), target: createQNetwork(config, env) };
   const optimizer = createOptimizer(optimizerConfig(config), trainableVariables(networks.online));
   const functions = dqnFunctions(networks, optimizer, config);
-  const runner = new DqnRunner(functions, networks, replayOptions(config, env), config.initialization);
+  const runner = new DqnRunner(functions, networks, replayOptions(config, env));
   return {
     networks,
     optimizer,
     runner,
     /** Frees every tensor of the learner. */
     dispose() {
+      runner.dispose();
       optimizer.dispose();
       networks.online.dispose();
       networks.target.dispose();
@@ -77,22 +78,28 @@ export function createLearner(config: DqnConfig, env: VectorEnv) {
   };
 }
 
-/** A network and its greedy policy, for playing only. */
-export function createPlayer(config: DqnConfig, env: VectorEnv) {
+/** A network and its greedy policy, for playing only; load the network's weights first. */
+export function createPlayer(config: DqnConfig, env: VectorEnv, load: (network: tf.LayersModel) => void) {
   const network = createQNetwork(config, env);
-  const { frameShape, frameStack, dtype } = replayOptions(config, env);
-  const states = stateTensors({ frameShape, frameStack, dtype });
+  load(network);
+  const policy = compilePolicy(network, env.numEnvs, replayOptions(config, env));
   return {
-    network,
-    act: (stacked: FrameArray) => tf.tidy(() => greedyActions(network, states(stacked)).dataSync<'int32'>()),
-    dispose: () => network.dispose(),
+    act: policy.act,
+    dispose() {
+      policy.dispose();
+      network.dispose();
+    },
   };
 }
 
 export type Learner = ReturnType<typeof createLearner>;
 
 /** A new agent, its environments at the start of their first episodes. */
-export async function createDqn(config: DqnConfig, env: VectorEnv): Promise<{ agent: DqnAgent; learner: Learner }> {
+export async function createDqn(
+  config: DqnConfig,
+  env: VectorEnv,
+  note?: (line: string) => void,
+): Promise<{ agent: DqnAgent; learner: Learner }> {
   const learner = createLearner(config, env);
   const experience = new Experience(env, experienceOptions(config, env));
   experience.begin(await env.reset());
@@ -103,6 +110,7 @@ export async function createDqn(config: DqnConfig, env: VectorEnv): Promise<{ ag
     experience,
     exploration: new Generator(config.seed, 'exploration'),
     sampling: new Generator(config.seed, 'sampling'),
+    note,
   });
   return { agent, learner };
 }

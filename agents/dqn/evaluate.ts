@@ -12,7 +12,7 @@ import {
 import { type EpisodeRecording, RECORDING_EXTENSION, writeRecording } from '../../src/recording/episode-file.ts';
 import { EpisodeRecorder } from '../../src/recording/recorder.ts';
 import { RunFolder } from '../../src/training/run-folder.ts';
-import { loadNetwork } from './checkpoint.ts';
+import { readNetwork } from './checkpoint.ts';
 import type { DqnConfig } from './config.ts';
 import { createPlayer, envOptions, replayOptions } from './create.ts';
 import { readRunConfig } from './train.ts';
@@ -87,10 +87,12 @@ export async function evaluateDqn(options: EvaluateOptions): Promise<Evaluation>
     numEnvs: Math.min(episodes, MOST_ENVS),
   };
 
+  const loadNetwork = await readNetwork(checkpoint.path);
+
   const env = await makeVectorEnv({ ...envOptions(evaluated), seed });
-  const player = createPlayer(evaluated, env);
+  let player: ReturnType<typeof createPlayer> | undefined;
   try {
-    await loadNetwork(checkpoint.path, player.network);
+    player = createPlayer(evaluated, env, loadNetwork);
     const recordings = new Map<number, EpisodeRecording>();
     const recorderFor = (number: number) => {
       const recorder = new EpisodeRecorder(env, { run: runDir, checkpointAgentSteps: checkpoint.agentSteps, epsilon });
@@ -143,7 +145,7 @@ export async function evaluateDqn(options: EvaluateOptions): Promise<Evaluation>
       settings: env.settings,
     };
   } finally {
-    player.dispose();
+    player?.dispose();
     await env.close();
   }
 }

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import type { FrameArray, ReplayOptions, TransitionBatch } from '../../src/replay/index.ts';
-import { dataDependentInit } from '../../src/weightnorm/index.ts';
-import { type DqnFunctions, networkInput, type QNetworks } from './functions.ts';
+import { compile, type InputSpec } from '../../src/runtime/compile/index.ts';
+import { type DataDependentInitReport, dataDependentInit } from '../../src/weightnorm/index.ts';
+import { type BatchTensors, type DqnFunctions, greedyActions, networkInput, type QNetworks } from './functions.ts';
 
 export interface LearnResult {
   /** Mean over the batch, before the update. */
@@ -12,65 +13,101 @@ export interface LearnResult {
 
 type StateOptions = Pick<ReplayOptions, 'frameShape' | 'frameStack' | 'dtype'>;
 
-/** Runs the agent's functions of tensors on the typed arrays of replay and environments. Leaves no tensor behind. */
+/** The agent's functions of tensors, compiled into one TensorFlow graph, on the typed arrays of replay and environments. */
 export class DqnRunner {
-  private readonly functions: DqnFunctions;
+  private readonly program: ReturnType<typeof compileFunctions>;
   private readonly networks: QNetworks;
-  private readonly initialization: 'default' | 'data-dependent';
-  private readonly stateTensor: (states: FrameArray) => tf.Tensor;
 
-  constructor(
-    functions: DqnFunctions,
-    networks: QNetworks,
-    states: StateOptions,
-    initialization: 'default' | 'data-dependent',
-  ) {
-    this.functions = functions;
+  constructor(functions: DqnFunctions, networks: QNetworks, replay: ReplayOptions) {
+    this.program = compileFunctions(functions, replay);
     this.networks = networks;
-    this.initialization = initialization;
-    this.stateTensor = stateTensors(states);
   }
 
-  /** Greedy actions for stacked states [n, frameStack, ...frameShape]. */
-  act(states: FrameArray): Int32Array {
-    return tf.tidy(() => this.functions.act(this.stateTensor(states)).dataSync<'int32'>());
+  /** Greedy actions for the states of all environments, [numEnvs, frameStack, ...frameShape]. */
+  act(states: FrameArray): ArrayLike<number> {
+    return this.program.steps.act.values({ states }).actions;
   }
 
   /** One update of the online network. */
   learn(batch: TransitionBatch): LearnResult {
-    const { loss, meanQ } = tf.tidy(() =>
-      this.functions.learn({
-        states: this.stateTensor(batch.states),
-        actions: tf.tensor1d(batch.actions, 'int32'),
-        returns: tf.tensor1d(batch.returns),
-        discounts: tf.tensor1d(batch.discounts),
-        nextStates: this.stateTensor(batch.nextStates),
-      }),
-    );
-    const result = { loss: loss.dataSync()[0], meanQ: meanQ.dataSync()[0] };
-    tf.dispose([loss, meanQ]);
-    return result;
-  }
-
-  /** Before the first update: scales and shifts from real states where asked for, then the target network starts as the online one. */
-  initialize(batch: TransitionBatch): void {
-    if (this.initialization === 'data-dependent') {
-      const input = tf.tidy(() => networkInput(this.networks.online, this.stateTensor(batch.states)));
-      dataDependentInit(this.networks.online, input);
-      input.dispose();
-    }
-    this.syncTarget();
+    const { loss, meanQ } = this.program.steps.learn.values({ ...batch });
+    return { loss: loss[0], meanQ: meanQ[0] };
   }
 
   /** Copies the online network to the target network. */
   syncTarget(): void {
-    tf.tidy(() => this.functions.syncTarget());
+    this.program.steps.syncTarget.run({});
+  }
+
+  /** Sets scales and shifts of the online network from real states (Salimans & Kingma 2016, section 3). */
+  initializeFromData({ states }: TransitionBatch, options: StateOptions): DataDependentInitReport {
+    const { online } = this.networks;
+    const input = tf.tidy(() => networkInput(online, stateTensor(states, options)));
+    this.pull();
+    const report = dataDependentInit(online, input);
+    this.push();
+    input.dispose();
+    return report;
+  }
+
+  /** Brings the variables' values from the graph into the networks and the optimizer, to be saved. */
+  pull(): void {
+    this.program.pull();
+  }
+
+  /** Takes the values of the networks and the optimizer over into the graph, after they were loaded. */
+  push(): void {
+    this.program.push();
+  }
+
+  dispose(): void {
+    this.program.dispose();
   }
 }
 
-/** Makes tensors [n, frameStack, ...frameShape] of stacked states. */
-export function stateTensors({ frameShape, frameStack, dtype }: StateOptions): (states: FrameArray) => tf.Tensor {
+function compileFunctions(functions: DqnFunctions, replay: ReplayOptions) {
+  const { batchSize, lanes } = replay;
+  const states = statesSpec(batchSize, replay);
+  const values: InputSpec = { shape: [batchSize], dtype: 'float32' };
+  return compile({
+    act: {
+      inputs: { states: statesSpec(lanes, replay) },
+      fn: ({ states }) => ({ actions: functions.act(states) }),
+    },
+    learn: {
+      inputs: {
+        states,
+        actions: { shape: [batchSize], dtype: 'int32' },
+        returns: values,
+        discounts: values,
+        nextStates: states,
+      },
+      fn: (batch) => ({ ...functions.learn(batch as unknown as BatchTensors) }),
+    },
+    syncTarget: { inputs: {}, fn: () => functions.syncTarget() },
+  });
+}
+
+/** The greedy policy of one network, compiled for a number of environments. */
+export function compilePolicy(network: tf.LayersModel, numEnvs: number, options: StateOptions) {
+  const program = compile({
+    act: {
+      inputs: { states: statesSpec(numEnvs, options) },
+      fn: ({ states }) => ({ actions: greedyActions(network, states) }),
+    },
+  });
+  return {
+    act: (states: FrameArray): ArrayLike<number> => program.steps.act.values({ states }).actions,
+    dispose: () => program.dispose(),
+  };
+}
+
+function statesSpec(count: number, { frameShape, frameStack, dtype }: StateOptions): InputSpec {
+  return { shape: [count, frameStack, ...frameShape], dtype };
+}
+
+function stateTensor(states: FrameArray, { frameShape, frameStack, dtype }: StateOptions): tf.Tensor {
   const shape = [frameStack, ...frameShape];
-  const size = shape.reduce((product, length) => product * length, 1);
-  return (states) => tf.tensor(states, [states.length / size, ...shape], dtype === 'uint8' ? 'int32' : 'float32');
+  const count = states.length / shape.reduce((product, size) => product * size, 1);
+  return tf.tensor(states, [count, ...shape], dtype === 'uint8' ? 'int32' : 'float32');
 }

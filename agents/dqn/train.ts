@@ -40,7 +40,7 @@ export async function trainDqn(config: DqnConfig, options: TrainDqnOptions): Pro
     const folder = await RunFolder.create(options.runDir, describeRun(config, env, options.version));
     try {
       options.onStart?.({ agentSteps: 0, steps: config.steps, env });
-      const { agent, learner } = await createDqn(config, env);
+      const { agent, learner } = await createDqn(config, env, options.note);
       return await runTraining(config, folder, options, { agent, learner });
     } finally {
       folder.unlock();

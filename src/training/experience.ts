@@ -147,6 +147,7 @@ export class Experience {
       if (step === 0 || mask.includes(true)) {
         // The lanes that only wait are reset too at the very beginning, to have something to step.
         const seeds = episodes.map((lane) => lane[0].seed);
+        env.setState({ episodesStarted: experience.episodesStarted });
         const reset = await env.reset(step === 0 ? { seeds } : { seeds, mask });
         mask.forEach((starts, lane) => {
           if (!starts) return;

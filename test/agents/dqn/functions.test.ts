@@ -1,4 +1,4 @@
-import '../../tensorflow.ts';
+import '../../node-backend.ts';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DqnConfig } from '../../../agents/dqn/config.ts';

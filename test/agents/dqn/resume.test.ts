@@ -1,0 +1,107 @@
+import '../../node-backend.ts';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { DqnConfig } from '../../../agents/dqn/config.ts';
+import { resolveConfig } from '../../../agents/dqn/resolve.ts';
+import { resumeDqn, trainDqn } from '../../../agents/dqn/train.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'resume-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const cartPole: Partial<DqnConfig> = {
+  envId: 'CartPole-v1',
+  learningStarts: 100,
+  hiddenUnits: [16],
+  batchSize: 16,
+  replayCapacity: 150, // so that the ring has wrapped when the run is resumed
+  epsilonDecaySteps: 300,
+  logPeriodSteps: 100,
+};
+
+const pong: Partial<DqnConfig> = {
+  game: 'Pong',
+  numEnvs: 3,
+  stickyActionProbability: 0.25,
+  maxEpisodeFrames: 500, // several truncated episodes
+  learningStarts: 90,
+  hiddenUnits: [16],
+  batchSize: 4,
+  updatePeriodSteps: 30,
+  targetUpdatePeriodSteps: 90,
+  replayCapacity: 600,
+  epsilonDecaySteps: 200,
+  logPeriodSteps: 90,
+  normalization: 'weight+mean-only-batch',
+  initialization: 'data-dependent',
+};
+
+/** Lines of metrics without what depends on the clock. */
+function metrics(runDir: string): object[] {
+  const lines = readFileSync(join(runDir, 'metrics.jsonl'), 'utf8').trim().split('\n');
+  return lines.map((line) => {
+    const { wallSeconds, stepsPerSecond, ...values } = JSON.parse(line);
+    return values;
+  });
+}
+
+test.each([
+  ['CartPole, its replay overwritten', cartPole, 400, 800],
+  ['Pong in 3 environments with sticky actions', pong, 450, 900],
+])('%s: a resumed run gives bit for bit what an unbroken one does', async (_, given, stop, end) => {
+  const tensorsBefore = tf.memory().numTensors;
+  const [whole, broken] = [join(folder, 'whole'), join(folder, 'broken')];
+  await trainDqn(resolveConfig(undefined, { ...given, steps: end }), { runDir: whole, version: 'test' });
+  await trainDqn(resolveConfig(undefined, { ...given, steps: stop }), { runDir: broken, version: 'test' });
+  const summary = await resumeDqn({ steps: end }, { runDir: broken, version: 'test' });
+  expect(summary.agentSteps).toBe(end);
+
+  const file = (runDir: string, name: string) => readFileSync(join(runDir, 'checkpoints', String(end), name));
+  expect(JSON.parse(file(broken, 'agent.json').toString())).toEqual(JSON.parse(file(whole, 'agent.json').toString()));
+  expect(file(broken, 'agent.safetensors').equals(file(whole, 'agent.safetensors'))).toBe(true);
+  expect(metrics(broken)).toEqual(metrics(whole));
+  expect(metrics(whole).some((line) => 'episodeReturn' in line)).toBe(true);
+  expect(metrics(whole).some((line) => 'loss' in line)).toBe(true);
+  expect(tf.memory().numTensors).toBe(tensorsBefore);
+});
+
+test('what was written after the last checkpoint is written again, once', async () => {
+  const runDir = join(folder, 'run');
+  const config = resolveConfig(undefined, { ...cartPole, steps: 500, checkpointPeriodSteps: 200, keepCheckpoints: 5 });
+  await trainDqn(config, { runDir, version: 'test' });
+  const expected = metrics(runDir);
+  // As after a kill -9 at step 500: the newest checkpoint is older than the metrics.
+  rmSync(join(runDir, 'checkpoints', '500'), { recursive: true });
+  await resumeDqn({}, { runDir, version: 'test' });
+  expect(metrics(runDir)).toEqual(expected);
+});
+
+test('an interrupted run saves and can be resumed; a finished one has nothing left to do', async () => {
+  const runDir = join(folder, 'run');
+  const controller = new AbortController();
+  const config = resolveConfig(undefined, { ...cartPole, steps: 600 });
+  const summary = await trainDqn(config, {
+    runDir,
+    version: 'test',
+    signal: controller.signal,
+    onStatus: ({ agentSteps }) => {
+      if (agentSteps === 250) controller.abort();
+    },
+  });
+  expect(summary).toMatchObject({ interrupted: true, agentSteps: 250 });
+  expect((await resumeDqn({}, { runDir, version: 'test' })).agentSteps).toBe(600);
+  expect(await resumeDqn({}, { runDir, version: 'test' })).toMatchObject({ agentSteps: 600, interrupted: false });
+});
+
+test('settings that decide what is learned cannot be changed on resume', async () => {
+  const runDir = join(folder, 'run');
+  await trainDqn(resolveConfig(undefined, { ...cartPole, steps: 120 }), { runDir, version: 'test' });
+  await expect(resumeDqn({ batchSize: 64 }, { runDir, version: 'test' })).rejects.toThrow(
+    '--batch-size 64: a resumed run keeps its settings, and this one has 16',
+  );
+});
