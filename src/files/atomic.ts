@@ -3,7 +3,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** A name in the same folder (so that a rename cannot cross file systems) with the same extension (so that tools know the format). */
-export function temporaryPathBeside(path: string): string {
+function temporaryPathBeside(path: string): string {
   return join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp.${basename(path)}`);
 }
 

@@ -1,0 +1,139 @@
+import { statSync } from 'node:fs';
+import { dirname, extname } from 'node:path';
+import { SingleBar } from 'cli-progress';
+import { newCommand, numberIn, runCommand, UsageError } from '../src/cli/command.ts';
+import { onInterrupt } from '../src/cli/interrupt.ts';
+import {
+  differenceText,
+  type EpisodeRecording,
+  type ReplayOptions,
+  readRecording,
+  renderGif,
+  renderMp4,
+  summaryData,
+  summaryLines,
+  type Verification,
+  verifyRecording,
+} from '../src/recording/index.ts';
+
+interface Options {
+  verify?: true;
+  video?: string;
+  gif?: string;
+  speed: number;
+  json?: true;
+  force?: true;
+}
+
+const command = newCommand(
+  'replay-episode',
+  'Shows what an episode recording is about, emulates it again, makes a video of it.',
+)
+  .argument('<file>', 'episode recording (.episode.safetensors)')
+  .option(
+    '--verify',
+    'emulate the episode again and compare every frame, reward and the end; exit code 1 when they differ',
+  )
+  .option('--video <out.mp4>', 'make an H.264 video with every frame of the game (60 frames/s x speed)')
+  .option('--gif <out.gif>', 'make a GIF (20 frames/s)')
+  .option('--speed <factor>', 'speed of the video and the GIF, from 0.1 to 10', numberIn(0.1, 10), 1)
+  .option('--force', 'replace an existing video or GIF')
+  .option('--json', 'print one JSON object')
+  .action(replayEpisode);
+
+await runCommand(command);
+
+async function replayEpisode(file: string, options: Options): Promise<void> {
+  const { video, gif, speed } = options;
+  if (video !== undefined) checkOutput('--video', video, '.mp4', options);
+  if (gif !== undefined) checkOutput('--gif', gif, '.gif', options);
+  const recording = await readRecording(file);
+  if ((video ?? gif) !== undefined && recording.settings.kind !== 'atari') {
+    throw new UsageError(`${file}: ${recording.settings.id} has no screen to show; video is for Atari games only`);
+  }
+
+  const signal = onInterrupt(() => {});
+  try {
+    const withProgress = (label: string, run: (replay: ReplayOptions) => Promise<void>) =>
+      showProgress(label, recording.lengthSteps, (onProgress) => run({ onProgress, signal }));
+    let verification: Verification | undefined;
+    if (options.verify) {
+      await withProgress('verifying', async (replay) => {
+        verification = await verifyRecording(recording, replay);
+      });
+    }
+    if (verification === undefined || verification.equal) {
+      if (video !== undefined)
+        await withProgress(video, (replay) => renderMp4(recording, { ...replay, path: video, speed }));
+      if (gif !== undefined) await withProgress(gif, (replay) => renderGif(recording, { ...replay, path: gif, speed }));
+    }
+    report(file, recording, options, verification);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    process.stderr.write('replay-episode: interrupted\n');
+    process.exitCode = 130;
+  }
+}
+
+function report(
+  file: string,
+  recording: EpisodeRecording,
+  options: Options,
+  verification: Verification | undefined,
+): void {
+  const { video, gif, json } = options;
+  const failed = verification !== undefined && !verification.equal;
+  for (const { name, recorded, current } of verification?.packageDifferences ?? []) {
+    process.stderr.write(`replay-episode: note: recorded with ${name} ${recorded}, emulated with ${current}\n`);
+  }
+  if (verification?.difference)
+    process.stderr.write(`replay-episode: ${file}: ${differenceText(verification.difference)}\n`);
+  if (failed) process.exitCode = 1;
+
+  if (json) {
+    const outputs = failed ? {} : { ...(video !== undefined && { video }), ...(gif !== undefined && { gif }) };
+    process.stdout.write(
+      `${JSON.stringify({ file, ...summaryData(recording), ...(verification && { verification }), ...outputs })}\n`,
+    );
+    return;
+  }
+  if (verification?.equal) {
+    process.stdout.write(`${file}: equal: all ${recording.lengthSteps + 1} frames, the rewards and the end\n`);
+  }
+  if (!failed) for (const path of [video, gif]) if (path !== undefined) process.stdout.write(`${path}: made\n`);
+  if (verification === undefined && video === undefined && gif === undefined) {
+    const lines = summaryLines(recording).map(([label, text]) => `${label.padEnd(12)} ${text}\n`);
+    process.stdout.write(lines.join(''));
+  }
+}
+
+/** Finds out what would go wrong at the end before the work begins. */
+function checkOutput(option: string, path: string, extension: string, { force }: Options): void {
+  if (extname(path).toLowerCase() !== extension)
+    throw new UsageError(`${option} ${path}: the file name must end in ${extension}`);
+  const existing = statSync(path, { throwIfNoEntry: false });
+  if (existing?.isDirectory()) throw new UsageError(`${option} ${path}: is a folder`);
+  if (existing && !force) throw new UsageError(`${option} ${path}: the file exists; --force replaces it`);
+  const folder = statSync(dirname(path), { throwIfNoEntry: false });
+  if (!folder?.isDirectory()) throw new UsageError(`${option} ${path}: no folder ${dirname(path)}`);
+}
+
+/** A bar on standard error where that is a terminal. */
+async function showProgress(
+  label: string,
+  total: number,
+  run: (onProgress: (done: number) => void) => Promise<void>,
+): Promise<void> {
+  if (!process.stderr.isTTY) return run(() => {});
+  const bar = new SingleBar({
+    format: `${label} {bar} {value}/{total} agent steps, {eta_formatted} left`,
+    stream: process.stderr,
+    clearOnComplete: true,
+  });
+  bar.start(total, 0);
+  try {
+    await run((done) => bar.update(done));
+  } finally {
+    bar.stop();
+  }
+}

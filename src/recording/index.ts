@@ -1,0 +1,13 @@
+export {
+  type EpisodeRecording,
+  frameHash,
+  RECORDING_EXTENSION,
+  readRecording,
+  writeRecording,
+} from './episode-file.ts';
+export { FfmpegError } from './ffmpeg.ts';
+export { EpisodeRecorder } from './recorder.ts';
+export { NoScreenError } from './screens.ts';
+export { summaryData, summaryLines } from './summary.ts';
+export { type Difference, differenceText, type ReplayOptions, type Verification, verifyRecording } from './verify.ts';
+export { GAME_FRAMES_PER_SECOND, GIF_FRAMES_PER_SECOND, renderGif, renderMp4, type VideoOptions } from './video.ts';
