@@ -22,7 +22,7 @@ describe('a run on Enduro, from training to film', () => {
   test('train-agent ends with exit 0, a checkpoint, metrics and a bounded loss', async () => {
     const { code, stdout, stderr } = await runCommand(
       ...['train-agent', '--game', 'Enduro', '--steps', '1200', '--learning-starts', '200', '--run-dir', run],
-      ...['--log-period-steps', '100', '--max-episode-frames', '2000', '--hidden-units', '64'],
+      ...['--log-period-steps', '100', '--max-episode-frames', '600', '--hidden-units', '64'],
     );
     expect(stderr).toContain('TensorFlow 2.21.0 on ');
     expect(code, stderr).toBe(0);

@@ -1,4 +1,4 @@
-import '../tensorflow.ts';
+import '../node-backend.ts';
 import * as tf from '@tensorflow/tfjs';
 import { expect, test } from 'vitest';
 import { mlpQNetwork, natureQNetwork } from '../../src/networks/index.ts';

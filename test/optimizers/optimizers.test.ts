@@ -1,12 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { clipByGlobalNorm, createOptimizer, type OptimizerConfig } from '../../src/optimizers/index.ts';
+import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 
-process.env.TF_CPP_MIN_LOG_LEVEL = '2';
-createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu');
+loadTensorFlow();
 
 const STEPS = 10;
 const SIZE = 6;

@@ -1,0 +1,13 @@
+export { CompileError } from './errors.ts';
+export type { TypedArray } from './native.ts';
+export { type CompileOptions, compile } from './program.ts';
+export type {
+  InputSpec,
+  InputValue,
+  Program,
+  Step,
+  StepDefinition,
+  StepDefinitions,
+  StepInputs,
+  StepOutputs,
+} from './step.ts';

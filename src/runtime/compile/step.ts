@@ -1,0 +1,58 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { TypedArray } from './native.ts';
+
+/** What a step takes under one name. Shapes are fixed: another batch size is another step. */
+export interface InputSpec {
+  readonly shape: readonly number[];
+  /** `uint8` stays bytes up to the graph; the step sees an int32 tensor, as tfjs has no bytes, and casts it. */
+  readonly dtype: 'uint8' | 'int32' | 'float32' | 'bool';
+}
+
+export type StepInputs = Readonly<Record<string, tf.Tensor>>;
+export type StepOutputs = Readonly<Record<string, tf.Tensor>>;
+
+/**
+ * A function of tensors over variables: forward pass, gradients, optimizer, assignments, all of it. It runs once when compiled, so
+ * - it may use inputs, variables and constants; what it takes from outside keeps the value of that moment for ever;
+ * - JavaScript in it (ifs, loops, numbers) runs once, not in every call;
+ * - a result from inside a gradient's closure needs `tf.keep` to outlive it; the program frees it;
+ * - it reads no value (`dataSync`), draws no JavaScript noise and makes no variables.
+ */
+export interface StepDefinition {
+  readonly inputs: Readonly<Record<string, InputSpec>>;
+  // biome-ignore lint/suspicious/noConfusingVoidType: a step may return nothing
+  readonly fn: (inputs: StepInputs) => StepOutputs | void;
+}
+
+/** A number fills a float32 scalar. A typed array is not copied: leave it alone until the call returns. */
+export type InputValue = TypedArray | number | tf.Tensor;
+
+type OutputsOf<D extends StepDefinition> = Exclude<ReturnType<D['fn']>, void>;
+type OutputNames<D extends StepDefinition> = [OutputsOf<D>] extends [never]
+  ? never
+  : Extract<keyof OutputsOf<D>, string>;
+
+/** One function of a program. */
+export interface Step<D extends StepDefinition = StepDefinition> {
+  /** Runs the step. The result's tensors are the caller's to dispose (inside `tf.tidy`, tidy's). */
+  run(inputs: Readonly<Record<keyof D['inputs'], InputValue>>): { [K in OutputNames<D>]: tf.Tensor };
+  /** Runs the step and reads its results; makes no tensors. */
+  values(inputs: Readonly<Record<keyof D['inputs'], InputValue>>): { [K in OutputNames<D>]: TypedArray };
+}
+
+export type StepDefinitions = Readonly<Record<string, StepDefinition>>;
+
+/** Steps over common variables. */
+export interface Program<D extends StepDefinitions = StepDefinitions> {
+  /** Whether the steps run as native graphs; otherwise they run op by op. */
+  readonly compiled: boolean;
+  readonly steps: { readonly [K in keyof D]: Step<D[K]> };
+  /** The variables that the steps read or change, whose values a compiled program keeps in its graph. Empty when it runs op by op. */
+  readonly variables: readonly tf.Variable[];
+  /** Graph to tf.Variables: before a checkpoint, or eager use of a network. Only those named, or all. */
+  pull(variables?: readonly tf.Variable[]): void;
+  /** tf.Variables to graph: after loading a checkpoint. Only those named, or all. */
+  push(variables?: readonly tf.Variable[]): void;
+  /** Frees the graph with its variables; the tf.Variables stay, with the values of the last `pull`. */
+  dispose(): void;
+}

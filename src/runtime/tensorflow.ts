@@ -1,0 +1,95 @@
+/**
+ * Loads TensorFlow's C library through `@tensorflow/tfjs-node-gpu`, whose native addon `npm run setup` compiles.
+ *
+ * Without the addon, tfjs's own `wasm` and `cpu` backends (`import * as tf from '@tensorflow/tfjs'`) can still **run** a
+ * trained network; they cannot train one: `wasm` has no gradient kernel for convolutions (Conv2DBackpropFilter), and `cpu`
+ * is far too slow.
+ */
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+
+export type TensorFlowModule = typeof import('@tensorflow/tfjs-node-gpu');
+
+export interface TensorFlowRuntime {
+  /** The same instance as `import * as tf from '@tensorflow/tfjs'`, its `tensorflow` backend in use, with `tf.node` beside. */
+  tf: TensorFlowModule;
+  /** Of the C library, such as "2.21.0". */
+  version: string;
+  usesGpu: boolean;
+  /** Where the kernels run, in words: "CPU (8 cores)" or "GPU (NVIDIA H200)". */
+  device: string;
+}
+
+/** The addon, or the TensorFlow it was compiled against, is not there or does not load. */
+export class TensorFlowMissingError extends Error {
+  override readonly name = 'TensorFlowMissingError';
+}
+
+const require = createRequire(import.meta.url);
+let loaded: TensorFlowRuntime | undefined;
+
+/**
+ * Loads TensorFlow once a process (about a second) and makes it tfjs's backend. Load it in the main thread only: with several
+ * worker threads upstream reports failures (tfjs#2079).
+ *
+ * `TF_CPP_MIN_LOG_LEVEL` defaults to 2 (errors only); every other TensorFlow variable is left as it is.
+ *
+ * @throws {TensorFlowMissingError} with one line that names the mend
+ */
+export function loadTensorFlow(): TensorFlowRuntime {
+  if (loaded) return loaded;
+  const folder = findPackageFolder();
+  const addonPath = join(folder, 'lib/napi-v8/tfjs_binding.node');
+  if (!existsSync(addonPath)) {
+    throw new TensorFlowMissingError('The TensorFlow addon is not compiled yet: run "npm run setup".');
+  }
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  defineIsNullOrUndefined();
+  let tf: TensorFlowModule;
+  try {
+    tf = require('@tensorflow/tfjs-node-gpu');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_DLOPEN_FAILED') throw cause;
+    const reason = (cause as Error).message.split('\n')[0];
+    throw new TensorFlowMissingError(
+      `The TensorFlow addon does not load (${reason}): run "npm run setup -- --force".`,
+      {
+        cause,
+      },
+    );
+  }
+  const backend = tf.backend() as unknown as { binding: { TF_Version: string }; isUsingGpuDevice: boolean };
+  const usesGpu = backend.isUsingGpuDevice;
+  const version = backend.binding.TF_Version;
+  loaded = { tf, version, usesGpu, device: usesGpu ? describeGpu() : `CPU (${availableParallelism()} cores)` };
+  return loaded;
+}
+
+function findPackageFolder(): string {
+  try {
+    return dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
+  } catch (cause) {
+    throw new TensorFlowMissingError('The npm package @tensorflow/tfjs-node-gpu is missing: run "npm run setup".', {
+      cause,
+    });
+  }
+}
+
+/** tfjs-node 4.22 calls this function, which Node.js 22 warns about and Node.js 23 removed. */
+function defineIsNullOrUndefined(): void {
+  const util = require('node:util') as { isNullOrUndefined: (value: unknown) => boolean };
+  util.isNullOrUndefined = (value) => value === null || value === undefined;
+}
+
+/** "GPU (NVIDIA H200)", after what NVIDIA's driver says; "GPU" where it says nothing, or several things. */
+export function describeGpu(driverFolder = '/proc/driver/nvidia/gpus'): string {
+  if (!existsSync(driverFolder)) return 'GPU';
+  const models = readdirSync(driverFolder).map((bus) => {
+    const information = readFileSync(join(driverFolder, bus, 'information'), 'utf8');
+    return /^Model:\s*(.+?)\s*$/m.exec(information)?.[1];
+  });
+  return models[0] && new Set(models).size === 1 ? `GPU (${models[0]})` : 'GPU';
+}

@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { describeGpu, loadTensorFlow } from '../../src/runtime/tensorflow.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'weightnorm-rl-runtime-test-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('loadTensorFlow', () => {
+  it('makes the C library the backend of the one tfjs instance', () => {
+    const runtime = loadTensorFlow();
+    expect(runtime.version).toMatch(/^2\.\d+\.\d+$/);
+    expect(tf.getBackend()).toBe('tensorflow');
+    const before = tf.memory().numTensors;
+    const product = runtime.tf.tidy(() => tf.matMul(tf.tensor2d([[1, 2]]), tf.tensor2d([[3], [4]])).dataSync());
+    expect([...product]).toEqual([11]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('says where the kernels run', () => {
+    const { device, usesGpu } = loadTensorFlow();
+    if (usesGpu) expect(device).toMatch(/^GPU/);
+    else expect(device).toBe(`CPU (${availableParallelism()} cores)`);
+  });
+
+  it('loads once', () => {
+    expect(loadTensorFlow()).toBe(loadTensorFlow());
+  });
+
+  it('serves the kernels that call util.isNullOrUndefined, which new Node.js versions lack or warn about', () => {
+    const values = tf.tidy(() => tf.topk(tf.tensor1d([3, 1, 2]), 2).values.dataSync());
+    expect([...values]).toEqual([3, 2]);
+  });
+
+  it('prints nothing', () => {
+    const root = fileURLToPath(new URL('../..', import.meta.url));
+    const script = `
+      import { loadTensorFlow } from './dist/src/runtime/tensorflow.js';
+      const { tf } = loadTensorFlow();
+      tf.tidy(() => tf.topk([3, 1, 2], 2).values.dataSync());`;
+    const args = ['--input-type=module', '-e', `${script}`];
+    const output = execFileSync('sh', ['-c', '"$0" "$@" 2>&1', process.execPath, ...args], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    expect(output).toBe('');
+  });
+});
+
+describe('describeGpu', () => {
+  const writeGpus = (name: string, models: string[]) => {
+    for (const [i, model] of models.entries()) {
+      mkdirSync(join(folder, name, `0000:0${i}:00.0`), { recursive: true });
+      writeFileSync(join(folder, name, `0000:0${i}:00.0/information`), `Model: \t\t ${model}\nIRQ:   \t\t 42\n`);
+    }
+    return join(folder, name);
+  };
+
+  it('names the model where all GPUs are of one model', () => {
+    expect(describeGpu(writeGpus('one', ['NVIDIA H200']))).toBe('GPU (NVIDIA H200)');
+    expect(describeGpu(writeGpus('two', ['NVIDIA H200', 'NVIDIA H200']))).toBe('GPU (NVIDIA H200)');
+  });
+
+  it('names none where the driver says nothing or several models', () => {
+    expect(describeGpu(join(folder, 'no-such-folder'))).toBe('GPU');
+    expect(describeGpu(writeGpus('mixed', ['NVIDIA H200', 'NVIDIA L4']))).toBe('GPU');
+  });
+});
