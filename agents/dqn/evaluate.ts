@@ -20,7 +20,7 @@ import { readRunConfig } from './train.ts';
 /** How agents are compared on Atari. */
 export const protocols = {
   nature: {
-    about: 'Mnih et al. 2015: 0-30 no-op starts, random action 0.05, episodes of at most 5 minutes',
+    about: 'Mnih et al. 2015: up to 29 no-op frames at the start, random action 0.05, episodes of at most 5 minutes',
     settings: { stickyActionProbability: 0, maxNoops: 30, maxEpisodeFrames: 18_000 },
     epsilon: 0.05,
   },

@@ -26,7 +26,7 @@ export interface EnvSettings {
   id: string;
   /** Atari: emulator frames an action is held for. */
   frameSkip?: number;
-  /** Atari: an episode starts with 0 to this many no-op actions, drawn from its seed. */
+  /** Atari: an episode starts with fewer than this many no-op frames, drawn from its seed (0 to 29 with 30). */
   maxNoops?: number;
   /** Atari: probability that the emulator repeats the last action instead of the new one ("sticky actions"). */
   stickyActionProbability?: number;
@@ -34,7 +34,7 @@ export interface EnvSettings {
   fullActionSpace?: boolean;
   /** Atari: press FIRE after a reset where the game needs it to start. */
   fireReset?: boolean;
-  /** Atari: an episode is truncated after this many emulator frames. */
+  /** Atari: an episode is truncated after this many emulator frames, no-op start not counted. */
   maxEpisodeFrames?: number;
   /** Atari: newest frames in an observation; shape [frameStack, height, width] or [frameStack, height, width, 3]. */
   frameStack?: number;
@@ -61,7 +61,7 @@ export interface FinishedEpisode {
   env: number;
   /** The seed that the episode was reset with. */
   seed: number;
-  /** How many episodes this environment had finished before it. */
+  /** How many episodes this environment had started before it, so `seed` is `episodeSeed(run seed, env, index)` unless given. */
   index: number;
   /** Sum of unclipped rewards (the game score). */
   return: number;

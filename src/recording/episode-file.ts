@@ -44,7 +44,8 @@ export interface EpisodeRecording {
 const infoSchema = z.strictObject({
   settings: z.strictObject({
     kind: z.enum(['atari', 'gymnasium']),
-    id: z.string(),
+    // "module:Env-v0" makes Gymnasium import the module: a file from a stranger must not choose code to run.
+    id: z.string().regex(/^[^:]*$/, 'it names a Python module to import, which a recording may not'),
     frameSkip: z.exactOptional(z.int().min(1)),
     maxNoops: z.exactOptional(z.int().min(0)),
     stickyActionProbability: z.exactOptional(z.number()),

@@ -267,6 +267,11 @@ describe('EpisodeRecorder', () => {
   } as const;
   const observation: ResetResult['observations'] = Float32Array.of(1, 2);
 
+  test('cannot name code to import', async () => {
+    const importing = { ...cartPole, settings: { ...cartPole.settings, id: 'os:CartPole-v1' } };
+    await expect(writeRecording(join(folder, 'b.episode.safetensors'), importing)).rejects.toThrow('names a Python module');
+  });
+
   test('tells the caller who forgot start', () => {
     expect(() => new EpisodeRecorder(env).step(0, 1, observation)).toThrow('call start()');
   });

@@ -1,0 +1,70 @@
+"""What ends this process, and what it must not leave behind: the private folder of its socket."""
+
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+
+folder: str | None = None
+_parent_pid: int | None = None
+
+
+def make_folder() -> str:
+    """Makes the folder for the socket: mode 0700, so nobody else can connect."""
+    global folder
+    folder = tempfile.mkdtemp(prefix="gymnasium-js-")
+    return folder
+
+
+def remove_folder() -> None:
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def leave(*_: object) -> None:
+    """Ends the process at once, from any thread, whatever the main thread does."""
+    remove_folder()
+    os._exit(0)
+
+
+def ignore_terminal_signals() -> None:
+    """Ctrl-C reaches the whole process group, but the parent decides what it means."""
+    for name in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, leave)
+
+
+def watch_parent(parent_pid: int | None) -> None:
+    """Leaves when standard input closes (it is a pipe from the parent) or this process gets another parent."""
+    global _parent_pid
+    _parent_pid = parent_pid
+    if parent_pid is None:
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent_pid:
+            readable, _, _ = select.select([0], [], [], 1.0)
+            if readable and not os.read(0, 4096):
+                break
+        leave()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def connected() -> None:
+    """The client is connected: the folder is no longer needed, so from here on nothing can be left behind.
+
+    From here on the kernel may also kill this process when its parent ends, for an extension that never lets the
+    watching thread run.
+    """
+    remove_folder()
+    if _parent_pid is not None and sys.platform == "linux":
+        import ctypes
+
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if os.getppid() != _parent_pid:
+            leave()

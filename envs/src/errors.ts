@@ -1,0 +1,103 @@
+/** The last lines that a sidecar wrote to its standard error, and how it ended. */
+export interface SidecarExit {
+  /** Exit code, or null where a signal ended it. */
+  exitCode: number | null;
+  /** The signal that ended it, or null. */
+  signal: string | null;
+  /** The last lines of standard error. */
+  stderr: string[];
+}
+
+/** Base of every error that this package throws on purpose. */
+export class BridgeError extends Error {
+  override name = 'BridgeError';
+}
+
+/** An option or argument has an impossible value; nothing was started or sent. */
+export class EnvOptionsError extends BridgeError {
+  override name = 'EnvOptionsError';
+}
+
+/** No game or environment of this name; `suggestions` holds the nearest known names, nearest first. */
+export class UnknownEnvError extends BridgeError {
+  override name = 'UnknownEnvError';
+  readonly envName: string;
+  readonly suggestions: string[];
+
+  constructor(message: string, envName: string, suggestions: string[]) {
+    super(message);
+    this.envName = envName;
+    this.suggestions = suggestions;
+  }
+}
+
+/** The environment exists, but its spaces are not ones this bridge carries (discrete actions, box observations). */
+export class UnsupportedEnvError extends BridgeError {
+  override name = 'UnsupportedEnvError';
+}
+
+/** Python or one of its packages is missing; the message names the command that mends it. */
+export class SidecarStartError extends BridgeError {
+  override name = 'SidecarStartError';
+  /** Names of the missing packages on PyPI; empty where Python itself is the trouble. */
+  readonly missingPackages: string[];
+
+  constructor(message: string, missingPackages: string[] = []) {
+    super(message);
+    this.missingPackages = missingPackages;
+  }
+}
+
+/** Client and sidecar speak different versions of the protocol. */
+export class ProtocolMismatchError extends BridgeError {
+  override name = 'ProtocolMismatchError';
+}
+
+/** A Python exception inside the sidecar. The sidecar lives on; `reset()` before the next `step()`. */
+export class SidecarError extends BridgeError {
+  override name = 'SidecarError';
+  /** Class of the Python exception, for example "ValueError". */
+  readonly pythonType: string;
+  /** The Python traceback, one string with line breaks. */
+  readonly traceback: string;
+
+  constructor(message: string, pythonType: string, traceback: string) {
+    super(message);
+    this.pythonType = pythonType;
+    this.traceback = traceback;
+  }
+}
+
+/** The sidecar process ended while it was needed. Later requests fail with the same error. */
+export class SidecarDiedError extends BridgeError {
+  override name = 'SidecarDiedError';
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly stderr: string[];
+
+  constructor(message: string, exit: SidecarExit) {
+    super(message);
+    this.exitCode = exit.exitCode;
+    this.signal = exit.signal;
+    this.stderr = exit.stderr;
+  }
+}
+
+/** The sidecar did not answer in time. It is killed, since its state is unknown; later requests fail with the same error. */
+export class SidecarTimeoutError extends BridgeError {
+  override name = 'SidecarTimeoutError';
+  /** The request that was not answered. */
+  readonly op: string;
+  readonly timeoutMs: number;
+
+  constructor(message: string, op: string, timeoutMs: number) {
+    super(message);
+    this.op = op;
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/** A call on an environment after its `close()`. */
+export class EnvClosedError extends BridgeError {
+  override name = 'EnvClosedError';
+}

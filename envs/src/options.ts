@@ -1,0 +1,157 @@
+import { EnvOptionsError } from './errors.ts';
+import type { EnvSettings } from './types.ts';
+
+/** What `makeVectorEnv` takes: one of `game` and `id`, and whatever else should differ from the defaults. */
+export interface VectorEnvOptions extends Partial<Omit<EnvSettings, 'kind' | 'id'>> {
+  /** An Atari game in any usual spelling: Enduro, SpaceInvaders, space_invaders, ALE/Enduro-v5, EnduroNoFrameskip-v4. */
+  game?: string;
+  /** A Gymnasium id with discrete actions and box observations, for example CartPole-v1; ALE/... is the Atari game of that name. */
+  id?: string;
+  /** Environments that step together, 1 to 4096. Default 1. */
+  numEnvs?: number;
+  /** Run seed, an integer in [0, 2^31); episode seeds are derived from it. Default 0. */
+  seed?: number;
+  /** Atari: emulator threads, 0 for one a core (never more than environments). Default 0. Results do not depend on it. */
+  numThreads?: number;
+  /**
+   * Python interpreter. Default: $GYMNASIUM_PYTHON, then .venv/bin/python in the nearest folder upward from this package, then from the
+   * working folder, then python3.
+   */
+  python?: string;
+  /** Longest wait for the answer to one request, in ms. Default 60,000. */
+  timeoutMs?: number;
+  /** Longest wait for the sidecar to start, and then for it to build the environments, in ms. Default 60,000. */
+  startTimeoutMs?: number;
+  /** How often an idle sidecar is asked for a sign of life, in ms; one that hangs makes the next call fail at once. Default 5,000. */
+  heartbeatMs?: number;
+  /** Aborting it kills the sidecar; what is under way rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** Gets every line that the sidecar writes to standard error: Python warnings, and what environments print. */
+  onSidecarLog?: (line: string) => void;
+}
+
+/** Options after checking, with every default filled in. */
+export interface ResolvedOptions {
+  kind: EnvSettings['kind'];
+  /** As the user spelled it; the sidecar knows the canonical name. */
+  name: string;
+  /** All Atari settings, or those Gymnasium settings that were given. */
+  settings: Omit<EnvSettings, 'kind' | 'id'>;
+  numEnvs: number;
+  seed: number;
+  numThreads: number;
+  timeoutMs: number;
+  startTimeoutMs: number;
+  heartbeatMs: number;
+}
+
+/** Raw frames, scores and full-length games; learners clip, stack and cut as they like. */
+const atariDefaults = {
+  frameSkip: 4,
+  maxNoops: 30,
+  stickyActionProbability: 0,
+  fullActionSpace: false,
+  fireReset: false,
+  maxEpisodeFrames: 108_000,
+  frameStack: 4,
+  grayscale: true,
+  height: 84,
+  width: 84,
+};
+
+const MAX_INT32 = 2 ** 31 - 1;
+const integerRanges: Record<string, [number, number]> = {
+  numEnvs: [1, 4096],
+  seed: [0, MAX_INT32],
+  numThreads: [0, 1024],
+  timeoutMs: [1, MAX_INT32],
+  startTimeoutMs: [1, MAX_INT32],
+  heartbeatMs: [1, MAX_INT32],
+  frameSkip: [1, 1000],
+  maxNoops: [0, MAX_INT32],
+  maxEpisodeFrames: [1, MAX_INT32],
+  frameStack: [1, 64],
+  height: [1, 1024],
+  width: [1, 1024],
+  maxEpisodeSteps: [1, MAX_INT32],
+};
+const booleans = ['fullActionSpace', 'fireReset', 'grayscale'];
+const texts = ['game', 'id', 'python'];
+const others = ['signal', 'onSidecarLog', 'stickyActionProbability'];
+
+/** @throws EnvOptionsError that names the option, its value and what it must be. */
+export function resolveOptions(options: VectorEnvOptions): ResolvedOptions {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  for (const [name, value] of Object.entries(given)) check(name, value);
+
+  const { game, id } = given as VectorEnvOptions;
+  if ((game === undefined) === (id === undefined)) throw new EnvOptionsError('give one of "game" and "id"');
+  const kind = game !== undefined || id!.startsWith('ALE/') ? 'atari' : 'gymnasium';
+  const foreign = kind === 'atari' ? ['maxEpisodeSteps'] : [...Object.keys(atariDefaults), 'numThreads'];
+  for (const name of foreign) {
+    if (name in given) throw new EnvOptionsError(`option "${name}" is not for ${kind} environments: leave it out`);
+  }
+
+  const settingNames = kind === 'atari' ? Object.keys(atariDefaults) : ['maxEpisodeSteps'];
+  const chosen = Object.fromEntries(Object.entries(given).filter(([name]) => settingNames.includes(name)));
+  const {
+    numEnvs = 1,
+    seed = 0,
+    numThreads = 0,
+    timeoutMs = 60_000,
+    startTimeoutMs = 60_000,
+    heartbeatMs = 5000,
+  } = given as VectorEnvOptions;
+  return {
+    kind,
+    name: (game ?? id)!,
+    settings: kind === 'atari' ? { ...atariDefaults, ...chosen } : chosen,
+    numEnvs,
+    seed,
+    numThreads,
+    timeoutMs,
+    startTimeoutMs,
+    heartbeatMs,
+  };
+}
+
+/** @throws EnvOptionsError where an entry of `values` is not an integer from `low` to `high`. */
+export function checkIntegers(name: string, values: ArrayLike<unknown>, low: number, high: number): void {
+  for (let i = 0; i < values.length; i++) {
+    if (!isIntegerFrom(low, high, values[i])) refuse(`${name}[${i}]`, values[i], `an integer from ${low} to ${high}`);
+  }
+}
+
+/** Largest seed; also the most episodes that a stream can count. */
+export const MAX_SEED = MAX_INT32;
+
+function check(name: string, value: unknown): void {
+  const range = integerRanges[name];
+  if (range) {
+    if (!isIntegerFrom(...range, value)) refuse(name, value, `an integer from ${range[0]} to ${range[1]}`);
+  } else if (booleans.includes(name)) {
+    if (typeof value !== 'boolean') refuse(name, value, 'true or false');
+  } else if (texts.includes(name)) {
+    if (typeof value !== 'string' || value === '' || value.length > 1000)
+      refuse(name, value, 'a text of 1 to 1000 characters');
+  } else if (name === 'stickyActionProbability') {
+    if (typeof value !== 'number' || !(value >= 0 && value <= 1)) refuse(name, value, 'a number from 0 to 1');
+  } else if (!others.includes(name)) {
+    const known = [...Object.keys(integerRanges), ...booleans, ...texts, ...others].sort();
+    throw new EnvOptionsError(`there is no option "${name}"; the options are ${known.join(', ')}`);
+  }
+}
+
+function isIntegerFrom(low: number, high: number, value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= low && (value as number) <= high;
+}
+
+function refuse(name: string, value: unknown, wanted: string): never {
+  const shown = typeof value === 'string' ? `"${value.slice(0, 100)}"` : String(value);
+  throw new EnvOptionsError(`"${name}" is ${shown}; it must be ${wanted}`);
+}
+
+/** The options that make environments of these settings: what a recording needs, to run its episode again. */
+export function optionsFrom({ kind, id, ...settings }: EnvSettings): VectorEnvOptions {
+  return kind === 'atari' ? { game: id, ...settings } : { id, ...settings };
+}

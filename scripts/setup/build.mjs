@@ -1,0 +1,95 @@
+// @ts-check
+
+// Step 4: `dist/` and `envs/dist/`, the TypeScript sources compiled.
+
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SetupFault, ToolFailure } from './faults.mjs';
+import { runTool } from './tools.mjs';
+
+/**
+ * Each source folder with the folder that its output goes to, as in the tsconfig files.
+ * @type {[string, string][]}
+ */
+const folders = [
+  ['src', 'dist/src'],
+  ['agents', 'dist/agents'],
+  ['scripts', 'dist/scripts'],
+  ['envs/src', 'envs/dist'],
+];
+const settings = ['tsconfig.json', 'tsconfig.base.json', 'envs/tsconfig.json', 'node_modules/typescript/package.json'];
+
+export const title = 'TypeScript build';
+
+/** @param {import('./steps.mjs').Project} project @returns {string | undefined} why there is something to do */
+export function problem({ root }) {
+  if (!existsSync(join(root, 'src'))) return undefined; // An installed copy of this package: it comes compiled.
+  const sources = findSources(root);
+  if (!existsSync(stampPath(root)) || readFileSync(stampPath(root), 'utf8') !== sign(root, sources))
+    return 'the sources have changed';
+  const gone = sources.find(({ output }) => !existsSync(join(root, output)));
+  return gone && `${gone.output} is missing`;
+}
+
+export function preflight() {}
+
+/** @param {import('./steps.mjs').Project} project */
+export async function run({ root, force }) {
+  const sources = findSources(root);
+  const before = sign(root, sources);
+  // tsc trusts its own record of what it has written, so it must be told when output is gone.
+  const anew = force || sources.some(({ output }) => !existsSync(join(root, output)));
+  rmSync(stampPath(root), { force: true });
+  try {
+    await runTool({
+      root,
+      tool: 'tsc',
+      doing: 'compile the TypeScript sources',
+      command: [process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '-b', ...(anew ? ['--force'] : [])],
+    });
+  } catch (error) {
+    const errors = error instanceof ToolFailure ? (error.output.match(/^.+: error TS.+$/gm) ?? []) : [];
+    if (errors.length === 0) throw error;
+    const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
+    throw new SetupFault(
+      `The TypeScript sources do not compile: ${errors[0]}${more}. Run "npm run typecheck" to see it all.`,
+    );
+  }
+  // Sources that changed meanwhile make this stamp stale, as they should.
+  writeFileSync(stampPath(root), before);
+}
+
+/** @param {string} root */
+const stampPath = (root) => join(root, 'dist/setup-stamp.txt');
+
+/** @param {string} root @returns {{ path: string, output: string }[]} relative to the root */
+function findSources(root) {
+  return folders.flatMap(([from, to]) =>
+    findTypeScript(join(root, from))
+      .sort()
+      .map((name) => ({
+        path: join(from, name),
+        output: join(to, name.replace(/ts$/, 'js')),
+      })),
+  );
+}
+
+/** @param {string} folder @returns {string[]} relative to it. (readdir's own `recursive` came with Node.js 20.1.) */
+function findTypeScript(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    if (entry.isDirectory()) return findTypeScript(join(folder, entry.name)).map((name) => join(entry.name, name));
+    return entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts') ? [entry.name] : [];
+  });
+}
+
+/** @param {string} root @param {{ path: string }[]} sources */
+function sign(root, sources) {
+  const hash = createHash('sha256');
+  for (const path of [...settings, ...sources.map((source) => source.path)]) {
+    const stat = statSync(join(root, path), { throwIfNoEntry: false });
+    hash.update(`${path}:${stat?.size}:${stat?.mtimeMs}\n`);
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,88 @@
+// @ts-check
+
+// What the entry files setup.mjs and run.mjs do once the Node version is known to be good.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { SetupFault, setupLog } from './faults.mjs';
+import { ensureSetUp } from './steps.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+
+const help = `Usage: npm run setup [-- OPTIONS]
+
+Installs the npm packages, makes the Python environment .venv, compiles the TensorFlow addon and the TypeScript sources:
+whatever of it is missing or out of date. The other commands do the same by themselves.
+
+Options:
+  --gpu      TensorFlow for NVIDIA GPUs (10.5 GB of disk; the default where such a GPU is found)
+  --cpu      TensorFlow for the CPU only (2.5 GB of disk)
+  --force    do every step anew, needed or not
+  --help     show this text
+
+Environment variables:
+  WEIGHTNORM_PYTHON    the Python to use (3.10 to 3.13) in place of python3 on the PATH
+  CXX                  the C++ compiler to use in place of g++
+
+Full output of the tools: ${setupLog}
+`;
+
+/** @param {string[]} args */
+export async function setUp(args) {
+  const options = {
+    gpu: { type: /** @type {const} */ ('boolean') },
+    cpu: { type: /** @type {const} */ ('boolean') },
+    force: { type: /** @type {const} */ ('boolean') },
+    help: { type: /** @type {const} */ ('boolean') },
+  };
+  let chosen;
+  try {
+    chosen = parseArgs({ args, options }).values;
+    if (chosen.gpu && chosen.cpu) throw new Error('--gpu and --cpu exclude each other');
+  } catch (error) {
+    fail(`${/** @type {Error} */ (error).message.split('. ')[0]}: see "npm run setup -- --help".`, 2);
+  }
+  if (chosen.help) {
+    process.stdout.write(help);
+    return;
+  }
+  /** @type {import('./steps.mjs').Project} */
+  const project = { root, force: chosen.force ?? false };
+  if (chosen.gpu) project.flavour = 'gpu';
+  if (chosen.cpu) project.flavour = 'cpu';
+  if (!(await ensureOrExit(project, process.stdout))) process.stdout.write('Everything is up to date.\n');
+}
+
+/** @param {string[]} args the command's name and its own arguments */
+export async function run([name = '', ...args]) {
+  // Progress goes to stderr: a command's stdout is its result.
+  await ensureOrExit({ root }, process.stderr);
+  if (name === 'test') {
+    const { runTests } = await import('../run-tests.mjs');
+    process.exitCode = await runTests(root, args);
+    return;
+  }
+  const script = join(root, 'dist/scripts', `${name}.js`);
+  if (!/^[a-z-]+$/.test(name) || !existsSync(script)) fail(`There is no command "${name}".`, 2);
+  // In this process, so that signals, the terminal and the exit code are the command's own.
+  process.argv = [process.execPath, script, ...args];
+  await import(pathToFileURL(script).href);
+}
+
+/** @param {import('./steps.mjs').Project} project @param {NodeJS.WriteStream} stream */
+async function ensureOrExit(project, stream) {
+  try {
+    return await ensureSetUp(project, stream);
+  } catch (error) {
+    if (error instanceof SetupFault) fail(error.message, 2);
+    fail(`Set-up failed unexpectedly: ${/** @type {Error} */ (error).stack}`, 1);
+  }
+}
+
+/** @param {string} message @param {number} exitCode @returns {never} */
+function fail(message, exitCode) {
+  process.stderr.write(`${message}\n`);
+  process.exit(exitCode);
+}

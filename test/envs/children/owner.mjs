@@ -1,0 +1,49 @@
+// A program that owns a sidecar and ends in the way that its first argument says. It uses the package as it is installed: compiled.
+import { makeVectorEnv } from 'gymnasium-js-bridge';
+
+const [way, id = 'CartPole-v1'] = process.argv.slice(2);
+
+if (way === 'start') makeVectorEnv({ id }).catch(() => {}); // and be killed meanwhile
+const env = way === 'start' ? undefined : await makeVectorEnv({ id });
+if (env) {
+  await env.reset();
+  console.log(env.info.pid);
+}
+
+switch (way) {
+  case 'return':
+    break; // without close(): an idle environment does not keep Node running
+  case 'close':
+    await env.close();
+    break;
+  case 'exit':
+    process.exit(3);
+    break;
+  case 'exit-busy':
+    env.send([2]);
+    process.exit(3);
+    break;
+  case 'throw':
+    setTimeout(() => {
+      throw new Error('uncaught');
+    }, 1);
+    break;
+  case 'wait':
+    setInterval(() => {}, 1000);
+    break;
+  case 'sleep-step':
+    env.send([2]); // keeps Node running
+    break;
+  case 'greedy-step':
+    env.send([3]);
+    break;
+  case 'save-on-interrupt':
+    setInterval(() => {}, 1000);
+    process.once('SIGINT', async () => {
+      const { rewards } = await env.step([1]); // the sidecar must still be there
+      await env.close();
+      console.log(`saved ${rewards[0]}`);
+      process.exit(0);
+    });
+    break;
+}

@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { makeVectorEnv } from 'gymnasium-js-bridge';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { eventually, hasEnded, sidecarsIn, useOwnTemporaryFolder } from './helpers.ts';
+
+const temporary = useOwnTemporaryFolder();
+const ownerPath = fileURLToPath(new URL('children/owner.mjs', import.meta.url));
+
+/** Runs the owner program in a process group of its own; ends it with the test. */
+function startOwner(...args: string[]): { child: ChildProcess; lines: string[]; errors: string[] } {
+  const child = spawn(process.execPath, [ownerPath, ...args], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const lines: string[] = [];
+  const errors: string[] = [];
+  createInterface({ input: child.stdout! }).on('line', (line) => lines.push(line));
+  createInterface({ input: child.stderr! }).on('line', (line) => errors.push(line));
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return { child, lines, errors };
+}
+
+/** The owner, once its sidecar is ready, and the sidecar's process id. */
+async function readyOwner(
+  ...args: string[]
+): Promise<{ child: ChildProcess; pid: number; lines: string[]; errors: string[] }> {
+  const owner = startOwner(...args);
+  await eventually(30_000, () => owner.lines.length > 0 || owner.child.exitCode !== null);
+  const pid = Number(owner.lines[0]);
+  expect(pid, owner.errors.join('\n')).toBeGreaterThan(0);
+  return { ...owner, pid };
+}
+
+async function ended(child: ChildProcess): Promise<number | NodeJS.Signals> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  return child.exitCode ?? child.signalCode!;
+}
+
+const nothingLeft = () => sidecarsIn(temporary.path).length === 0 && readdirSync(temporary.path).length === 0;
+
+describe('an owner that ends in its own way leaves nothing', () => {
+  it.each<[string, number, string?]>([
+    ['return', 0],
+    ['close', 0],
+    ['exit', 3],
+    ['exit-busy', 3, 'bridge_test_envs:Slow-v0'],
+    ['throw', 1],
+  ])('%s', async (way, code, ...id) => {
+    const { child, errors } = await readyOwner(way, ...(id as string[]));
+    expect(await ended(child), errors.join('\n')).toBe(code);
+    expect(await eventually(5000, nothingLeft)).toBeLessThan(5000);
+  });
+});
+
+describe('an owner that is killed', () => {
+  it.each([
+    ['while the sidecar is idle', 'wait', 'CartPole-v1'],
+    ['while the sidecar is busy in Python', 'sleep-step', 'bridge_test_envs:Slow-v0'],
+    ['while an extension holds the interpreter', 'greedy-step', 'bridge_test_envs:Slow-v0'],
+  ])('takes its sidecar along within 5 s, %s', async (_, way, id) => {
+    const { child, pid } = await readyOwner(way, id);
+    await new Promise((resolve) => setTimeout(resolve, 300)); // into the step
+    expect(hasEnded(pid)).toBe(false);
+    child.kill('SIGKILL');
+    await ended(child);
+    expect(await eventually(5000, () => hasEnded(pid) && nothingLeft())).toBeLessThan(5000);
+  });
+
+  it('leaves nothing even when that happens during the start', async () => {
+    await Promise.all(
+      [100, 200, 300, 400, 600, 800].map(async (delayMs) => {
+        const { child } = startOwner('start');
+        await new Promise((resolve) => setTimeout(resolve, delayMs));
+        child.kill('SIGKILL');
+        await ended(child);
+      }),
+    );
+    expect(await eventually(5000, nothingLeft)).toBeLessThan(5000);
+  });
+});
+
+describe('Ctrl-C', () => {
+  it('ends an owner without a handler, and leaves nothing', async () => {
+    const { child, pid } = await readyOwner('wait');
+    process.kill(-child.pid!, 'SIGINT'); // the whole process group, as a terminal does
+    expect(await ended(child)).toBe('SIGINT');
+    expect(await eventually(5000, () => hasEnded(pid) && nothingLeft())).toBeLessThan(5000);
+  });
+
+  it('lets an owner with a handler use the sidecar once more, then leaves nothing', async () => {
+    const { child, lines } = await readyOwner('save-on-interrupt');
+    process.kill(-child.pid!, 'SIGINT');
+    expect(await ended(child)).toBe(0);
+    expect(lines[1]).toBe('saved 1');
+    expect(await eventually(5000, nothingLeft)).toBeLessThan(5000);
+  });
+});
+
+describe('many sidecars', () => {
+  it('starts and stops 100 without a leak of processes, files, descriptors or threads', async () => {
+    const cycle = async (seed: number) => {
+      const env = await makeVectorEnv({ id: 'CartPole-v1', seed });
+      await env.reset();
+      await env.step([1]);
+      await env.close();
+      expect(hasEnded(env.info.pid)).toBe(true);
+    };
+    const descriptors = () => readdirSync('/proc/self/fd').length;
+    const threads = () => Number(/Threads:\s*(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1]);
+    const listeners = () => process.listenerCount('exit');
+
+    await cycle(0);
+    const before = { descriptors: descriptors(), threads: threads(), listeners: listeners() };
+    // Four at a time: a start is mostly one core's work.
+    for (let seed = 1; seed <= 100; seed += 4) await Promise.all([0, 1, 2, 3].map((i) => cycle(seed + i)));
+    expect(await eventually(5000, nothingLeft)).toBeLessThan(5000);
+    // A leak would show as 100; the test runner itself opens and closes one now and then.
+    expect(await eventually(5000, () => descriptors() <= before.descriptors + 3)).toBeLessThan(5000);
+    expect(threads()).toBeLessThanOrEqual(before.threads + 4);
+    expect(listeners()).toBe(before.listeners);
+  }, 240_000);
+});

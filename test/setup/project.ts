@@ -1,0 +1,112 @@
+// Small project folders of their own, in which the tests run the real set-up code.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import type { StepProgress } from '../../scripts/setup/progress.mjs';
+
+export const mainRoot = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+const python = join(mainRoot, '.venv/bin/python');
+
+export const silent: StepProgress = { detail() {}, done() {}, stop() {} };
+
+/** An empty temporary folder, removed when the test ends. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'weightnorm-rl-setup-test-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A project folder that holds the set-up code and nothing to install: no lock file, no sources. */
+export function makeProject(): string {
+  const root = temporaryFolder();
+  cpSync(join(mainRoot, 'scripts/setup'), join(root, 'scripts/setup'), { recursive: true });
+  for (const name of ['run.mjs', 'run-tests.mjs', 'count-reporter.mjs']) {
+    cpSync(join(mainRoot, 'scripts', name), join(root, 'scripts', name));
+  }
+  writeFileSync(join(root, 'package.json'), '{ "name": "setup-test", "type": "module" }');
+  return root;
+}
+
+/** Gives a project the Python environment, Node-API headers and (uncompiled) tfjs-node package of this one. */
+export function addTensorFlow(root: string): void {
+  symlinkSync(join(mainRoot, '.venv'), join(root, '.venv'));
+  linkPackage(root, 'node-api-headers');
+  const name = 'node_modules/@tensorflow/tfjs-node-gpu';
+  for (const part of ['package.json', 'binding']) {
+    cpSync(join(mainRoot, name, part), join(root, name, part), { recursive: true });
+  }
+}
+
+/** Gives a project one of this one's npm packages. */
+export function linkPackage(root: string, name: string): void {
+  const place = join(root, 'node_modules', name);
+  mkdirSync(dirname(place), { recursive: true });
+  symlinkSync(join(mainRoot, 'node_modules', name), place);
+}
+
+/** A folder for the PATH that holds only the named programs. */
+export function pathWith(...programs: ('python3' | 'npm')[]): string {
+  const folder = temporaryFolder();
+  for (const name of programs) {
+    const target = name === 'python3' ? python : findOnPath(name);
+    symlinkSync(target, join(folder, name));
+  }
+  return folder;
+}
+
+function findOnPath(name: string): string {
+  const folder = process.env.PATH!.split(delimiter).find((candidate) => existsSync(join(candidate, name)));
+  return join(folder!, name);
+}
+
+export interface Ending {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+  elapsedMs: number;
+}
+
+export interface Started {
+  child: ChildProcess;
+  ended: Promise<Ending>;
+}
+
+/** Starts a Node.js script of a project, by default set-up itself. */
+export function start(
+  root: string,
+  args: string[] = ['scripts/setup/setup.mjs'],
+  env: Record<string, string> = {},
+): Started {
+  const startMs = performance.now();
+  const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...env } });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr += text;
+  });
+  const ended = new Promise<Ending>((resolve) => {
+    child.on('close', (code, signal) => {
+      resolve({ code, signal, stdout, stderr, elapsedMs: performance.now() - startMs });
+    });
+  });
+  return { child, ended };
+}
+
+/** Runs a Node.js script of a project to its end, by default set-up itself. */
+export function run(root: string, args?: string[], env?: Record<string, string>): Promise<Ending> {
+  return start(root, args, env).ended;
+}
+
+/** The entries of one package in this project's list of Python packages, hashes included. */
+export function lockedPythonPackage(name: string): string {
+  const list = readFileSync(join(mainRoot, 'scripts/setup/requirements-cpu.txt'), 'utf8');
+  return new RegExp(`^${name}==(?:.*\\\\\\n)+.*\\n`, 'm').exec(list)![0];
+}
