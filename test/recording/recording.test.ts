@@ -269,7 +269,9 @@ describe('EpisodeRecorder', () => {
 
   test('cannot name code to import', async () => {
     const importing = { ...cartPole, settings: { ...cartPole.settings, id: 'os:CartPole-v1' } };
-    await expect(writeRecording(join(folder, 'b.episode.safetensors'), importing)).rejects.toThrow('names a Python module');
+    await expect(writeRecording(join(folder, 'b.episode.safetensors'), importing)).rejects.toThrow(
+      'names a Python module',
+    );
   });
 
   test('tells the caller who forgot start', () => {
