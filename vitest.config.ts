@@ -11,7 +11,7 @@ export default defineConfig({
     // The TensorFlow addon and zeromq are native: one process a file, and never worker threads (tfjs#8388).
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 120_000,
   },
 });

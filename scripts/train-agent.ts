@@ -1,5 +1,5 @@
-import { dqnConfigSchema, presets } from '../agents/dqn/config.ts';
-import { resolveConfig } from '../agents/dqn/resolve.ts';
+import { type DqnConfig, dqnConfigSchema, presets } from '../agents/dqn/config.ts';
+import { defaultPreset, resolveConfig } from '../agents/dqn/resolve.ts';
 import { resumeDqn, trainDqn } from '../agents/dqn/train.ts';
 import { addSettings, givenSettings, newCommand, runCommand, UsageError } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
@@ -27,6 +27,7 @@ ${Object.entries(presets)
   .join('\n')}
 
 An agent step is one decision: 4 emulator frames, 1/15 s of play. Defaults shown are those of the preset "fast".
+A switch is turned off with --no-, such as --no-double-q.
 Ctrl-C saves a checkpoint and stops; a second Ctrl-C stops at once.
 
 Examples:
@@ -41,6 +42,7 @@ command.action(async ({ preset, runDir, resume, printConfig }) => {
   const given = givenSettings(command, dqnConfigSchema);
   if (resume && runDir === undefined) throw new UsageError('--resume needs the folder of the run: --run-dir FOLDER');
   if (resume && preset !== undefined) throw new UsageError(`--preset ${preset}: a resumed run keeps its settings`);
+  if (resume && printConfig) throw new UsageError(`--print-config: the settings of a run are in ${runDir}/config.json`);
   const config = resume ? undefined : resolveConfig(preset, given);
   if (printConfig) {
     process.stdout.write(`${JSON.stringify(config, null, 2)}\n`);
@@ -51,7 +53,7 @@ command.action(async ({ preset, runDir, resume, printConfig }) => {
   let display: ProgressDisplay | undefined;
   const note = (line: string) => (display ? display.note(line) : process.stderr.write(`${line}\n`));
   note(`TensorFlow ${version} on ${device}`);
-  const folder = runDir ?? `runs/${config!.game ?? config!.envId}-${preset ?? 'default'}-seed${config!.seed}`;
+  const folder = runDir ?? defaultRunDir(config!, preset ?? defaultPreset(given));
   const signal = onInterrupt(() => note('stopping: saving a checkpoint (Ctrl-C again stops at once)'));
   const options = {
     runDir: folder,
@@ -87,5 +89,9 @@ command.action(async ({ preset, runDir, resume, printConfig }) => {
     display?.stop();
   }
 });
+
+function defaultRunDir({ game, envId, seed }: DqnConfig, preset: string): string {
+  return `runs/${(game ?? envId!).replaceAll('/', '-')}-${preset}-seed${seed}`;
+}
 
 await runCommand(command);

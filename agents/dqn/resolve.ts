@@ -8,13 +8,17 @@ import { type DqnConfig, dqnConfigSchema, type PresetName, presets } from './con
 /** Beside the replay: TensorFlow, networks, batches, the emulators. */
 const OTHER_BYTES = 1.5e9;
 
+/** The preset that is used where none is named. */
+export function defaultPreset({ game, envId }: Partial<DqnConfig>): PresetName {
+  return envId != null && game == null && !isAtariId(envId) ? 'classic-control' : 'fast';
+}
+
 /**
  * The settings of a new run: those of the preset with the given ones in their place.
  * @throws UsageError naming the setting, its value and the mend.
  */
-export function resolveConfig(presetName: string | undefined, given: Partial<DqnConfig>): DqnConfig {
-  const name =
-    presetName ?? (given.envId != null && given.game == null && !isAtariId(given.envId) ? 'classic-control' : 'fast');
+export function resolveConfig(preset: string | undefined, given: Partial<DqnConfig>): DqnConfig {
+  const name = preset ?? defaultPreset(given);
   if (!(name in presets)) {
     const hint = nearest(name, Object.keys(presets));
     throw new UsageError(

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
 import type { EnvSettings, SidecarInfo, VectorEnv } from 'gymnasium-js-bridge';
 import { makeVectorEnv } from 'gymnasium-js-bridge';
 import { kebab, UsageError } from '../../src/cli/index.ts';
@@ -113,6 +114,11 @@ async function runTraining(
       folder,
       metrics,
       saveAgent: (path) => saveAgent(path, agent, learner),
+      measure: () => ({
+        replaySteps: agent.parts.experience.replay.size,
+        rssBytes: process.memoryUsage.rss(),
+        numTensors: tf.memory().numTensors,
+      }),
       onCheckpoint: (path) => note?.(`checkpoint ${path}`),
       ...(onStatus !== undefined && { onStatus }),
       ...(signal !== undefined && { signal }),

@@ -33,6 +33,11 @@ const USER_ERRORS = new Set([
  * code 1 (its stack with DEBUG set).
  */
 export async function runCommand(command: Command, argv = process.argv): Promise<void> {
+  // `command --help | head`: whoever read our output has enough.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
   try {
     await command.parseAsync(argv);
   } catch (error) {

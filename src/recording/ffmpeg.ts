@@ -1,8 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { findPython } from 'gymnasium-js-bridge';
 
 /** ffmpeg is missing or failed. The message is one line. */
 export class FfmpegError extends Error {
@@ -23,17 +21,6 @@ export async function findFfmpeg(python = findPython()): Promise<string> {
     throw new FfmpegError(`no ffmpeg: ${python} has no package imageio-ffmpeg; \`npm run setup\` installs it`, {
       cause: error,
     });
-  }
-}
-
-/** As the bridge looks for it. */
-function findPython(): string {
-  const named = process.env.GYMNASIUM_PYTHON;
-  if (named) return named;
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    const python = join(folder, '.venv', 'bin', 'python');
-    if (existsSync(python)) return python;
-    if (folder === dirname(folder)) return 'python3';
   }
 }
 

@@ -40,7 +40,7 @@ export class MetricsWriter {
     return this.bytes;
   }
 
-  progress(metrics: ProgressMetrics): void {
+  progress(metrics: ProgressMetrics & Record<string, number>): void {
     this.writeLine(metrics);
     const { agentSteps, ...values } = metrics;
     for (const [name, value] of Object.entries(values)) this.scalars?.scalar(`train/${name}`, value, agentSteps);

@@ -78,13 +78,14 @@ export class RunFolder {
     for (let attempt = 0; ; attempt++) {
       try {
         const file = openSync(this.lockPath, 'wx');
-        writeSync(file, String(process.pid));
+        writeSync(file, processIdentity(process.pid)!);
         closeSync(file);
         return;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || attempt > 2) throw error;
-        const pid = Number(readFileSync(this.lockPath, 'utf8'));
-        if (pid !== process.pid && isAlive(pid)) {
+        const holder = readFileSync(this.lockPath, 'utf8');
+        const pid = Number.parseInt(holder, 10);
+        if (processIdentity(pid) === holder) {
           throw new RunFolderError(`run folder ${this.path} is in use by process ${pid}: wait for it, or end it`);
         }
         rmSync(this.lockPath, { force: true });
@@ -151,11 +152,13 @@ async function listFolder(path: string): Promise<string[]> {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** A process's id and when it started (ids are used again), or undefined where there is none. */
+function processIdentity(pid: number): string | undefined {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const startTicks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]; // field 22, after the name
+    return `${pid} ${startTicks}`;
+  } catch {
+    return undefined;
   }
 }

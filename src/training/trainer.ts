@@ -63,6 +63,8 @@ export interface TrainOptions {
   saveAgent: (folder: string) => Promise<void>;
   onStatus?: (status: TrainingStatus) => void;
   onCheckpoint?: (path: string) => void;
+  /** More numbers for each line of metrics, with units in their names. */
+  measure?: () => Record<string, number>;
   /** Aborted: the loop stops after the step under way and saves. */
   signal?: AbortSignal;
   resumeFrom?: TrainerState;
@@ -142,6 +144,7 @@ export async function train(agent: Trainable, options: TrainOptions): Promise<Tr
         epsilon,
         ...(updates > 0 && { loss: loss / updates, meanQ: meanQ / updates }),
         wallSeconds: (performance.now() - startMs) / 1000,
+        ...options.measure?.(),
       });
       logged = { agentSteps: step.agentSteps, ms: now.ms };
       state.sums = { loss: 0, meanQ: 0, updates: 0 };

@@ -59,7 +59,7 @@ describe('message framing', () => {
         fc.nat(),
         fc.string({ minLength: 1 }),
         fc.array(fc.integer()),
-        fc.jsonValue(),
+        fc.oneof(fc.string(), fc.boolean(), fc.double({ noNaN: true }).map((x) => x + 0), fc.array(fc.nat())),
         (id, op, numbers, value) => {
           const message = decode(encodeRequest(id, op, { actions: Int32Array.from(numbers), value })) as Record<
             string,
@@ -69,7 +69,7 @@ describe('message framing', () => {
           expect(message.op).toBe(op);
           const actions = Buffer.from(message.actions as Uint8Array);
           expect(numbers.map((_, i) => actions.readInt32LE(4 * i))).toEqual(numbers);
-          expect(message.value).toEqual(JSON.parse(JSON.stringify(value)));
+          expect(message.value).toEqual(value);
         },
       ),
     );

@@ -39,19 +39,18 @@ test('a damaged config, a missing folder and a folder without a run are told apa
 
 test('two processes cannot train in one folder, and a dead one does not block it', async () => {
   const folder = await RunFolder.create(path, {});
+  expect(() => RunFolder.open(path).lock()).toThrow(`in use by process ${process.pid}`);
   folder.unlock();
-  const other = spawn('sleep', ['60']);
   const lockPath = join(path, 'run.lock');
-  try {
-    writeFileSync(lockPath, String(other.pid));
-    expect(() => folder.lock()).toThrow(`in use by process ${other.pid}`);
-  } finally {
-    other.kill('SIGKILL');
-    await new Promise((resolve) => other.once('exit', resolve));
-  }
-  folder.lock();
-  folder.unlock();
   expect(existsSync(lockPath)).toBe(false);
+  const other = spawn('true');
+  await new Promise((resolve) => other.once('exit', resolve));
+  // The process is gone; one that has its id again started at another time.
+  for (const holder of [`${other.pid} 123`, `${process.pid} 123`, '']) {
+    writeFileSync(lockPath, holder);
+    folder.lock();
+    folder.unlock();
+  }
 });
 
 test('the newest checkpoints are kept and found', async () => {

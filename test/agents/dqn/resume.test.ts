@@ -41,11 +41,11 @@ const pong: Partial<DqnConfig> = {
   initialization: 'data-dependent',
 };
 
-/** Lines of metrics without what depends on the clock. */
+/** Lines of metrics without what depends on the clock and the process. */
 function metrics(runDir: string): object[] {
   const lines = readFileSync(join(runDir, 'metrics.jsonl'), 'utf8').trim().split('\n');
   return lines.map((line) => {
-    const { wallSeconds, stepsPerSecond, ...values } = JSON.parse(line);
+    const { wallSeconds, stepsPerSecond, rssBytes, ...values } = JSON.parse(line);
     return values;
   });
 }

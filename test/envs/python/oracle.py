@@ -1,4 +1,4 @@
-"""Plays given actions without the bridge, every episode in a fresh single environment from its own seed.
+"""Plays given actions without the bridge: a single environment for each, every episode from its own seed.
 
 Standard input: JSON {settings, seed, actions: [step][env]}. Standard output: JSON {first, steps}: for each environment
 the SHA-256 of its first observation, and for each step and environment [SHA-256 of the observation, reward, terminated,
@@ -35,8 +35,8 @@ def episode_seed(seed: int, env: int, episode: int) -> int:
     return murmur3(b"".join(x.to_bytes(4, "little") for x in (seed, env, episode))) >> 1
 
 
-class AtariEpisode:
-    def __init__(self, settings, seed):
+class AtariPlayer:
+    def __init__(self, settings):
         from ale_py.vector_env import AtariVectorEnv
 
         self.env = AtariVectorEnv(
@@ -54,7 +54,9 @@ class AtariEpisode:
             use_fire_reset=settings["fireReset"],
             reward_clipping=False,
         )
-        self.first = self.env.reset(seed=np.array([seed]))[0][0]
+
+    def reset(self, seed):
+        return self.env.reset(seed=np.array([seed]))[0][0]
 
     def step(self, action):
         obs, reward, terminated, truncated, info = self.env.step(np.array([action], np.int32))
@@ -62,12 +64,14 @@ class AtariEpisode:
         return obs[0], float(reward[0]), bool(terminated[0]), bool(truncated[0]), lives, frames
 
 
-class GymnasiumEpisode:
-    def __init__(self, settings, seed):
+class GymnasiumPlayer:
+    def __init__(self, settings):
         import gymnasium
 
         self.env = gymnasium.make(settings["id"], max_episode_steps=settings.get("maxEpisodeSteps"))
-        self.first = self.env.reset(seed=seed)[0]
+
+    def reset(self, seed):
+        return self.env.reset(seed=seed)[0]
 
     def step(self, action):
         obs, reward, terminated, truncated, _ = self.env.step(action)
@@ -81,29 +85,27 @@ def sha256(observation: np.ndarray) -> str:
 def main() -> None:
     task = json.load(sys.stdin)
     settings, actions = task["settings"], task["actions"]
-    episode_class = AtariEpisode if settings["kind"] == "atari" else GymnasiumEpisode
+    player_class = AtariPlayer if settings["kind"] == "atari" else GymnasiumPlayer
     envs = range(len(actions[0]))
+    players = [player_class(settings) for _ in envs]
     started = [0 for _ in envs]
     seeds = [0 for _ in envs]
 
-    def start(env: int):
+    def start(env: int) -> np.ndarray:
         seeds[env] = episode_seed(task["seed"], env, started[env])
         started[env] += 1
-        return episode_class(settings, seeds[env])
+        return players[env].reset(seeds[env])
 
-    episodes = [start(env) for env in envs]
-    first = [sha256(episode.first) for episode in episodes]
+    first = [sha256(start(env)) for env in envs]
     steps = []
     for row in actions:
         results = []
         for env in envs:
-            seed = seeds[env]
-            obs, reward, terminated, truncated, lives, frames = episodes[env].step(row[env])
+            obs, reward, terminated, truncated, lives, frames = players[env].step(row[env])
             final = None, None, None
             if terminated or truncated:
-                final = sha256(obs), frames, seed
-                episodes[env] = start(env)
-                obs = episodes[env].first
+                final = sha256(obs), frames, seeds[env]
+                obs = start(env)
             results.append([sha256(obs), reward, terminated, truncated, lives, *final])
         steps.append(results)
     json.dump({"first": first, "steps": steps}, sys.stdout)
