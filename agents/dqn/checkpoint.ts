@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import type { VectorEnv } from 'gymnasium-js-bridge';
@@ -34,7 +34,10 @@ const stateSchema = z.strictObject({
   }),
 });
 
-/** Writes an agent's whole state into an existing, empty folder: `agent.json`, `agent.safetensors`. Call between steps. */
+/**
+ * Writes an agent's whole state into an existing, empty folder: `agent.json`, `agent.safetensors`; and the online network as a tfjs model, `network/`, which
+ * any backend loads for playing. Call between steps.
+ */
 export async function saveAgent(folder: string, agent: DqnAgent, learner: Learner): Promise<void> {
   const { experience, exploration, sampling } = agent.parts;
   const state: z.infer<typeof stateSchema> = {
@@ -55,6 +58,22 @@ export async function saveAgent(folder: string, agent: DqnAgent, learner: Learne
   });
   await writeSafetensors(join(folder, TENSORS_FILE), tensors);
   await writeFile(join(folder, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`, { flush: true });
+  await saveModel(join(folder, 'network'), learner.networks.online);
+}
+
+/** `model.json` and `weights.bin`, as `tf.loadLayersModel` takes them. */
+async function saveModel(folder: string, model: tf.LayersModel): Promise<void> {
+  await mkdir(folder);
+  await model.save(
+    tf.io.withSaveHandler(async ({ modelTopology, weightSpecs, weightData }) => {
+      const weightsManifest = [{ paths: ['weights.bin'], weights: weightSpecs }];
+      const description = { format: 'layers-model', generatedBy: 'weightnorm-rl', modelTopology, weightsManifest };
+      const bytes = new Uint8Array(tf.io.CompositeArrayBuffer.join(weightData));
+      await writeFile(join(folder, 'weights.bin'), bytes, { flush: true });
+      await writeFile(join(folder, 'model.json'), JSON.stringify(description), { flush: true });
+      return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
+    }),
+  );
 }
 
 /** Reads the weights of a checkpoint's online network; the result writes them into a network of the run's config. */
