@@ -23,9 +23,10 @@ export function replayOptions(config: DqnConfig, env: VectorEnv): ReplayOptions 
   const { dtype, shape } = env.observationSpace;
   // Atari's frames come with their stack axis of length 1.
   const frameShape = env.settings.kind === 'atari' ? shape.slice(1) : shape;
-  const { replayCapacity: capacity, frameStack, nStep, discount, batchSize } = config;
+  const { replayCapacity: capacity, replayCompression, frameStack, nStep, discount, batchSize } = config;
   return {
     capacity,
+    replayCompression,
     lanes: env.numEnvs,
     frameShape,
     dtype: dtype === 'uint8' ? 'uint8' : 'float32',

@@ -50,7 +50,13 @@ export async function trainDqn(config: DqnConfig, options: TrainDqnOptions): Pro
 }
 
 /** Settings that a resumed run may change: they do not touch what is learned. */
-const CHANGEABLE = new Set(['steps', 'checkpointPeriodSteps', 'keepCheckpoints', 'logPeriodSteps']);
+const CHANGEABLE = new Set([
+  'steps',
+  'replayCompression',
+  'checkpointPeriodSteps',
+  'keepCheckpoints',
+  'logPeriodSteps',
+]);
 
 /** Goes on with the run in a folder from its newest checkpoint, with the numbers that it would have had without the stop. */
 export async function resumeDqn(given: Partial<DqnConfig>, options: TrainDqnOptions): Promise<TrainSummary> {

@@ -1,4 +1,4 @@
-import type { FrameArray } from './lane.ts';
+import { type FrameArray, newFrames } from './frame-store.ts';
 
 /**
  * The states that the environments are in now: for each the newest `frameStack` frames, zeros before an episode's first, as the replay stacks them.
@@ -12,7 +12,7 @@ export class FrameStacks {
   constructor(lanes: number, frameStack: number, frameShape: readonly number[], dtype: 'uint8' | 'float32') {
     this.frameSize = frameShape.reduce((product, size) => product * size, 1);
     this.stackSize = frameStack * this.frameSize;
-    this.states = dtype === 'uint8' ? new Uint8Array(lanes * this.stackSize) : new Float32Array(lanes * this.stackSize);
+    this.states = newFrames(dtype, lanes * this.stackSize);
   }
 
   push(lane: number, frame: FrameArray, startsEpisode: boolean): void {

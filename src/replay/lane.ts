@@ -1,4 +1,4 @@
-export type FrameArray = Uint8Array | Float32Array;
+import type { FrameArray, FrameStore } from './frame-store.ts';
 
 /** The row is the first of an episode: stacks do not reach behind it. */
 export const START = 1;
@@ -7,32 +7,26 @@ export const TERMINAL = 2;
 /** The row holds only the last observation of a truncated episode: no action was taken in it. */
 export const FINAL = 4;
 
-const CHUNK_ROWS = 1024;
-
 /**
  * One environment's stream of single frames, a ring of rows in time order. Rows are named by how many were appended before them, a number
- * that never wraps. Frames live in chunks that are taken when the first row in them is written, so memory grows as the lane fills.
+ * that never wraps.
  */
 export class Lane {
   /** Rows appended since the beginning; the newest row is `added - 1`. */
   added: number;
   readonly rows: number;
-  private readonly frameSize: number;
-  private readonly dtype: 'uint8' | 'float32';
-  private readonly chunks: (FrameArray | undefined)[];
+  readonly frames: FrameStore;
   private readonly actions: Uint8Array;
   private readonly rewards: Float32Array;
   private readonly flags: Uint8Array;
   private readonly firstRow: number;
 
   /** `firstRow`: the name of the first row to be appended, for a lane that is being restored. */
-  constructor(rows: number, frameSize: number, dtype: 'uint8' | 'float32', firstRow = 0) {
+  constructor(rows: number, frames: FrameStore, firstRow = 0) {
     this.rows = rows;
-    this.frameSize = frameSize;
-    this.dtype = dtype;
+    this.frames = frames;
     this.firstRow = firstRow;
     this.added = firstRow;
-    this.chunks = new Array(Math.ceil(rows / CHUNK_ROWS)).fill(undefined);
     this.actions = new Uint8Array(rows);
     this.rewards = new Float32Array(rows);
     this.flags = new Uint8Array(rows);
@@ -45,14 +39,7 @@ export class Lane {
 
   append(frame: FrameArray, action: number, reward: number, flags: number): void {
     const slot = this.added % this.rows;
-    const chunkIndex = Math.floor(slot / CHUNK_ROWS);
-    let chunk = this.chunks[chunkIndex];
-    if (chunk === undefined) {
-      const size = Math.min(CHUNK_ROWS, this.rows - chunkIndex * CHUNK_ROWS) * this.frameSize;
-      chunk = this.dtype === 'uint8' ? new Uint8Array(size) : new Float32Array(size);
-      this.chunks[chunkIndex] = chunk;
-    }
-    chunk.set(frame, (slot % CHUNK_ROWS) * this.frameSize);
+    this.frames.append(this.added, frame);
     this.actions[slot] = action;
     this.rewards[slot] = reward;
     this.flags[slot] = flags;
@@ -87,12 +74,5 @@ export class Lane {
         this.flags.subarray(start, end),
       ];
     });
-  }
-
-  /** A view of the row's frame. */
-  frame(row: number): FrameArray {
-    const slot = row % this.rows;
-    const start = (slot % CHUNK_ROWS) * this.frameSize;
-    return this.chunks[Math.floor(slot / CHUNK_ROWS)]!.subarray(start, start + this.frameSize);
   }
 }

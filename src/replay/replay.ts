@@ -1,4 +1,7 @@
-import { FINAL, type FrameArray, Lane, START, TERMINAL } from './lane.ts';
+import { DELTA_INDEX_BYTES, DeltaFrames } from './delta-frames.ts';
+import { type FrameArray, newFrames, type ReplayCompression } from './frame-store.ts';
+import { FINAL, Lane, START, TERMINAL } from './lane.ts';
+import { RawFrames } from './raw-frames.ts';
 
 export interface ReplayOptions {
   /** Rows (agent steps) held, over all lanes. */
@@ -15,6 +18,8 @@ export interface ReplayOptions {
   /** gamma, in [0, 1]. */
   discount: number;
   batchSize: number;
+  /** How frames are kept, `none` unless given. It changes memory and time, never what is sampled. */
+  replayCompression?: ReplayCompression;
 }
 
 /** Where randomness comes from. */
@@ -43,15 +48,27 @@ export interface TransitionBatch {
 /** What a row costs beside its frame: action, reward, flags. */
 const ROW_OVERHEAD_BYTES = 1 + 4 + 1;
 
-/** Bytes that a full replay takes. */
-export function replayBytes({ capacity, frameShape, dtype }: ReplayOptions): number {
-  return capacity * (elements(frameShape) * (dtype === 'uint8' ? 1 : 4) + ROW_OVERHEAD_BYTES);
+/**
+ * What uint8 frames take compressed, as a part of their size: as much as the most demanding of 36 Atari games measured with random actions, so that a
+ * replay that is said to fit does. Most games take less than half of it.
+ */
+const COMPRESSED_PART = 0.3;
+
+/**
+ * Bytes that a full replay takes. With compression it is an estimate on the safe side for Atari, not a bound: the bound is 2 % above the uncompressed
+ * size. Floats are counted uncompressed.
+ */
+export function replayBytes({ capacity, frameShape, dtype, replayCompression }: ReplayOptions): number {
+  const frameBytes = elements(frameShape) * (dtype === 'uint8' ? 1 : 4);
+  if (replayCompression !== 'delta') return capacity * (frameBytes + ROW_OVERHEAD_BYTES);
+  const part = dtype === 'uint8' ? COMPRESSED_PART : 1;
+  return capacity * (frameBytes * part + DELTA_INDEX_BYTES + ROW_OVERHEAD_BYTES);
 }
 
 /**
  * Uniform experience replay over single frames (Mnih et al. 2015): each frame is stored once and stacked when sampled, so a million Atari steps take
- * 7.06 GB instead of 56. Stacks never reach across an episode's start (zeros stand there) and never into overwritten rows; a truncated episode keeps
- * its last observation, so that it bootstraps from what really followed.
+ * 7.06 GB instead of 56, and about 1 GB with `replayCompression`. Stacks never reach across an episode's start (zeros stand there) and never into
+ * overwritten rows; a truncated episode keeps its last observation, so that it bootstraps from what really followed.
  */
 export class Replay {
   readonly options: Readonly<ReplayOptions>;
@@ -62,7 +79,7 @@ export class Replay {
 
   /** `firstRows`: where each lane's numbering begins, for a replay that is being restored. */
   constructor(options: ReplayOptions, firstRows: readonly number[] = []) {
-    const { capacity, lanes, frameStack, nStep, batchSize, dtype } = options;
+    const { capacity, lanes, frameStack, nStep, batchSize, dtype, replayCompression } = options;
     const rowsPerLane = Math.floor(capacity / lanes);
     if (rowsPerLane < frameStack + nStep + 1) {
       throw new RangeError(
@@ -71,19 +88,19 @@ export class Replay {
     }
     this.options = options;
     this.frameSize = elements(options.frameShape);
-    this.lanes = Array.from(
-      { length: lanes },
-      (_, lane) => new Lane(rowsPerLane, this.frameSize, dtype, firstRows[lane] ?? 0),
-    );
+    const Frames = replayCompression === 'delta' ? DeltaFrames : RawFrames;
+    this.lanes = Array.from({ length: lanes }, (_, lane) => {
+      const frames = new Frames({ rows: rowsPerLane, frameSize: this.frameSize, dtype });
+      return new Lane(rowsPerLane, frames, firstRows[lane] ?? 0);
+    });
     this.startPending = new Array(lanes).fill(true);
     const stateSize = batchSize * frameStack * this.frameSize;
-    const newStates = () => (dtype === 'uint8' ? new Uint8Array(stateSize) : new Float32Array(stateSize));
     this.batch = {
-      states: newStates(),
+      states: newFrames(dtype, stateSize),
       actions: new Int32Array(batchSize),
       returns: new Float32Array(batchSize),
       discounts: new Float32Array(batchSize),
-      nextStates: newStates(),
+      nextStates: newFrames(dtype, stateSize),
     };
   }
 
@@ -154,7 +171,9 @@ export class Replay {
   /** Writes the transition that starts in `row` into the batch; false where it is not complete. */
   private readTransition(lane: Lane, row: number, index: number): boolean {
     const { nStep, discount } = this.options;
-    if (lane.has(row, FINAL) || !this.stackIsHeld(lane, row)) return false;
+    if (lane.has(row, FINAL)) return false;
+    const stackStart = this.stackStart(lane, row);
+    if (stackStart === undefined) return false;
     let sum = 0;
     let factor = 1; // gamma^j
     let next = row;
@@ -171,38 +190,38 @@ export class Replay {
     this.batch.actions[index] = lane.action(row);
     this.batch.returns[index] = sum;
     this.batch.discounts[index] = terminal ? 0 : factor;
-    this.readStack(lane, row, this.batch.states, index);
-    if (terminal) this.clearStack(this.batch.nextStates, index);
-    else this.readStack(lane, next, this.batch.nextStates, index);
+    this.readStacks(lane, stackStart, row, terminal ? undefined : next, index);
     return true;
   }
 
-  /** Whether every frame of the state at `row` is still there. */
-  private stackIsHeld(lane: Lane, row: number): boolean {
-    for (let back = 0; back < this.options.frameStack; back++) {
-      if (row - back < lane.oldest) return false;
-      if (lane.has(row - back, START)) return true;
-    }
-    return true;
-  }
-
-  private readStack(lane: Lane, row: number, target: FrameArray, index: number): void {
+  /** The oldest row in the state at `row`; undefined where it has been overwritten. */
+  private stackStart(lane: Lane, row: number): number | undefined {
     const { frameStack } = this.options;
-    const start = index * frameStack * this.frameSize;
-    let source = row;
-    for (let slot = frameStack - 1; slot >= 0; slot--) {
-      target.set(lane.frame(source), start + slot * this.frameSize);
-      if (lane.has(source, START)) {
-        target.fill(0, start, start + slot * this.frameSize);
-        return;
-      }
-      source -= 1;
-    }
+    let start = row;
+    while (row - start < frameStack - 1 && start >= lane.oldest && !lane.has(start, START)) start -= 1;
+    return start < lane.oldest ? undefined : start;
   }
 
-  private clearStack(target: FrameArray, index: number): void {
-    const size = this.options.frameStack * this.frameSize;
-    target.fill(0, index * size, (index + 1) * size);
+  /**
+   * Writes the state at `row`, whose oldest frame is that of `start`, and the one at `next`, in the same episode, in one pass over their frames. Without
+   * `next` the next state is zeros.
+   */
+  private readStacks(lane: Lane, start: number, row: number, next: number | undefined, index: number): void {
+    const { frameSize } = this;
+    const { frameStack } = this.options;
+    const { states, nextStates } = this.batch;
+    const first = index * frameStack;
+    const newest = first + frameStack - 1;
+    // Where a row's frame stands in the batch, counted in frames: its number plus these.
+    const toState = newest - row;
+    const toNext = next === undefined ? 0 : newest - next;
+    const nextStart = next === undefined ? Number.POSITIVE_INFINITY : Math.max(start, next - frameStack + 1);
+    states.fill(0, first * frameSize, (toState + start) * frameSize);
+    nextStates.fill(0, first * frameSize, Math.min(toNext + nextStart, newest + 1) * frameSize);
+    lane.frames.read(start, next ?? row, (frame, source) => {
+      if (source <= row) states.set(frame, (toState + source) * frameSize);
+      if (source >= nextStart) nextStates.set(frame, (toNext + source) * frameSize);
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Generator } from '../../src/random/index.ts';
-import { FrameStacks, Replay, type ReplayOptions, replayBytes } from '../../src/replay/index.ts';
+import { FrameStacks, REPLAY_COMPRESSIONS, Replay, type ReplayOptions, replayBytes } from '../../src/replay/index.ts';
 
 const options: ReplayOptions = {
   capacity: 40,
@@ -16,7 +16,20 @@ const options: ReplayOptions = {
 
 type Ending = 'none' | 'terminated' | 'truncated' | 'life lost';
 
-/** Every step ever played, kept whole: what the replay must agree with. Frames are numbered from 1, so that 0 stands for "before the episode". */
+const FRAME_SIZE = 12;
+
+/** The frame of a number: few elements differ from that of the number before. Number 0 stands for "before the episode". */
+function frameOf(number: number): number[] {
+  const frame = new Array(FRAME_SIZE).fill(0);
+  if (number > 0) {
+    frame[0] = number;
+    frame[1 + (number % 3)] = 0.5;
+    if (number % 7 === 0) frame.fill(number, 4);
+  }
+  return frame;
+}
+
+/** Every step ever played, kept whole: what the replay must agree with. Frames are numbered from 1. */
 class Model {
   private readonly steps: { state: number[]; action: number; reward: number; ending: Ending; next: number[] }[] = [];
   private frames: number[];
@@ -38,7 +51,7 @@ class Model {
 
   play(action: number, reward: number, ending: Ending): void {
     const state = this.state();
-    const frame = Float32Array.of(this.frames.at(-1)!);
+    const frame = Float32Array.from(frameOf(this.frames.at(-1)!));
     this.frames.push(++Model.counter);
     const next = this.state();
     this.steps.push({ state, action, reward, ending, next });
@@ -49,14 +62,15 @@ class Model {
       reward,
       terminal: ending === 'terminated' || ending === 'life lost',
       episodeEnds,
-      ...(episodeEnds && { finalFrame: Float32Array.of(this.frames.at(-1)!) }),
+      ...(episodeEnds && { finalFrame: Float32Array.from(frameOf(this.frames.at(-1)!)) }),
     });
     if (episodeEnds) this.frames = [++Model.counter];
   }
 
   /** The n-step transition that starts in the state, worked out from the definition. */
   transition(state: number[], nStep: number, discount: number) {
-    const start = this.steps.findIndex((step) => String(step.state) === String(state));
+    const key = String(state);
+    const start = this.steps.findIndex((step) => String(step.state) === key);
     if (start < 0) return undefined;
     let sum = 0;
     for (let j = 0; j < nStep; j++) {
@@ -80,121 +94,129 @@ const plays = fc.array(fc.tuple(fc.nat(17), fc.integer({ min: -3, max: 3 }), end
   maxLength: 150,
 });
 
-test('whatever is played, every sampled transition is what the definition of n-step returns and frame stacks says', () => {
-  fc.assert(
-    fc.property(
-      plays,
-      fc.integer({ min: 1, max: 4 }),
-      fc.integer({ min: 1, max: 4 }),
-      fc.integer({ min: 1, max: 3 }),
-      fc.nat(1000),
-      (steps, frameStack, nStep, lanes, seed) => {
-        const replay = new Replay({ ...options, capacity: 20 * lanes, lanes, frameStack, nStep });
-        const models = Array.from({ length: lanes }, (_, lane) => new Model(replay, lane, frameStack));
-        const random = new Generator(seed, 'sampling');
-        for (const [action, reward, ending] of steps) {
-          for (const model of models) model.play(action, reward, ending);
-        }
-        for (let draw = 0; draw < 5; draw++) {
-          let batch: ReturnType<Replay['sample']>;
-          try {
-            batch = replay.sample(random);
-          } catch {
-            return; // nothing complete yet
+describe.each(REPLAY_COMPRESSIONS)('replay compression %s', (replayCompression) => {
+  test('whatever is played, every sampled transition is what the definition of n-step returns and frame stacks says', () => {
+    fc.assert(
+      fc.property(
+        plays,
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 1, max: 3 }),
+        fc.nat(1000),
+        (steps, frameStack, nStep, lanes, seed) => {
+          const frameShape = [FRAME_SIZE];
+          const capacity = 20 * lanes;
+          const replay = new Replay({ ...options, capacity, lanes, frameShape, frameStack, nStep, replayCompression });
+          const models = Array.from({ length: lanes }, (_, lane) => new Model(replay, lane, frameStack));
+          const random = new Generator(seed, 'sampling');
+          for (const [action, reward, ending] of steps) {
+            for (const model of models) model.play(action, reward, ending);
           }
-          for (let i = 0; i < options.batchSize; i++) {
-            const state = [...batch.states.subarray(i * frameStack, (i + 1) * frameStack)];
-            const expected = models.map((model) => model.transition(state, nStep, 0.9)).find((found) => found);
-            expect(expected, `state ${state} was played`).toBeDefined();
-            expect(batch.actions[i]).toBe(expected!.action);
-            expect(batch.returns[i]).toBeCloseTo(expected!.sum, 5);
-            expect(batch.discounts[i]).toBeCloseTo(expected!.discount, 5);
-            expect([...batch.nextStates.subarray(i * frameStack, (i + 1) * frameStack)]).toEqual(expected!.next);
+          for (let draw = 0; draw < 5; draw++) {
+            let batch: ReturnType<Replay['sample']>;
+            try {
+              batch = replay.sample(random);
+            } catch {
+              return; // nothing complete yet
+            }
+            const stackSize = frameStack * FRAME_SIZE;
+            for (let i = 0; i < options.batchSize; i++) {
+              const stack = batch.states.subarray(i * stackSize, (i + 1) * stackSize);
+              const state = [...stack].filter((_, element) => element % FRAME_SIZE === 0);
+              const expected = models.map((model) => model.transition(state, nStep, 0.9)).find((found) => found);
+              if (expected === undefined) throw new Error(`state ${state} was never played`);
+              const next = batch.nextStates.subarray(i * stackSize, (i + 1) * stackSize);
+              expect([batch.actions[i], ...stack, ...next]).toEqual(
+                [expected.action, state.map(frameOf), expected.next.map(frameOf)].flat(2),
+              );
+              expect(batch.returns[i]).toBeCloseTo(expected.sum, 5);
+              expect(batch.discounts[i]).toBeCloseTo(expected.discount, 5);
+            }
           }
-        }
-      },
-    ),
-    { numRuns: 200 },
-  );
-});
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
 
-describe('with a hand-made episode', () => {
-  const fill = (nStep: number, ending: 'terminated' | 'truncated') => {
-    const replay = new Replay({ ...options, nStep });
-    for (let t = 0; t < 5; t++) {
-      const last = t === 4;
-      replay.append(0, {
-        frame: Float32Array.of(t + 1),
-        action: t,
-        reward: 1,
-        terminal: last && ending === 'terminated',
-        episodeEnds: last,
-        ...(last && { finalFrame: Float32Array.of(99) }),
-      });
-    }
-    return replay;
-  };
-  const sampleAll = (replay: Replay) => {
-    const found = new Map<number, { returns: number; discount: number; state: number[]; next: number[] }>();
-    const random = new Generator(1, 'test');
-    for (let draw = 0; draw < 40; draw++) {
-      const batch = replay.sample(random);
-      batch.actions.forEach((action, i) => {
-        found.set(action, {
-          returns: batch.returns[i],
-          discount: batch.discounts[i],
-          state: [...batch.states.subarray(i * 3, i * 3 + 3)],
-          next: [...batch.nextStates.subarray(i * 3, i * 3 + 3)],
+  describe('with a hand-made episode', () => {
+    const fill = (nStep: number, ending: 'terminated' | 'truncated') => {
+      const replay = new Replay({ ...options, nStep, replayCompression });
+      for (let t = 0; t < 5; t++) {
+        const last = t === 4;
+        replay.append(0, {
+          frame: Float32Array.of(t + 1),
+          action: t,
+          reward: 1,
+          terminal: last && ending === 'terminated',
+          episodeEnds: last,
+          ...(last && { finalFrame: Float32Array.of(99) }),
         });
-      });
+      }
+      return replay;
+    };
+    const sampleAll = (replay: Replay) => {
+      const found = new Map<number, { returns: number; discount: number; state: number[]; next: number[] }>();
+      const random = new Generator(1, 'test');
+      for (let draw = 0; draw < 40; draw++) {
+        const batch = replay.sample(random);
+        batch.actions.forEach((action, i) => {
+          found.set(action, {
+            returns: batch.returns[i],
+            discount: batch.discounts[i],
+            state: [...batch.states.subarray(i * 3, i * 3 + 3)],
+            next: [...batch.nextStates.subarray(i * 3, i * 3 + 3)],
+          });
+        });
+      }
+      return found;
+    };
+
+    test('a truncated episode bootstraps from its own last observation', () => {
+      const last = sampleAll(fill(1, 'truncated')).get(4)!;
+      expect(last.next).toEqual([4, 5, 99]);
+      expect(last.discount).toBeCloseTo(0.9);
+    });
+
+    test('a terminated episode does not bootstrap', () => {
+      expect(sampleAll(fill(1, 'terminated')).get(4)!.discount).toBe(0);
+    });
+
+    test('n-step returns stop at the end of the episode', () => {
+      const found = sampleAll(fill(3, 'terminated'));
+      expect(found.get(1)!.returns).toBeCloseTo(1 + 0.9 + 0.81);
+      expect(found.get(1)!.next).toEqual([3, 4, 5]);
+      expect(found.get(3)!.returns).toBeCloseTo(1.9);
+      expect(found.get(3)!.discount).toBe(0);
+    });
+
+    test('stacks are filled with zeros before the first frame', () => {
+      expect(sampleAll(fill(1, 'truncated')).get(0)!.state).toEqual([0, 0, 1]);
+    });
+
+    test('every complete transition is drawn about equally often', () => {
+      const replay = fill(1, 'truncated');
+      const counts = new Map<number, number>();
+      const random = new Generator(3, 'test');
+      for (let draw = 0; draw < 500; draw++) {
+        for (const action of replay.sample(random).actions) counts.set(action, (counts.get(action) ?? 0) + 1);
+      }
+      expect([...counts.keys()].sort()).toEqual([0, 1, 2, 3, 4]);
+      for (const count of counts.values()) expect(Math.abs(count - 800)).toBeLessThan(120);
+    });
+  });
+
+  test('the oldest steps make room and are never stacked again', () => {
+    const replay = new Replay({ ...options, capacity: 10, replayCompression });
+    for (let t = 0; t < 25; t++) {
+      replay.append(0, { frame: Float32Array.of(t), action: 0, reward: 0, terminal: false, episodeEnds: false });
     }
-    return found;
-  };
-
-  test('a truncated episode bootstraps from its own last observation', () => {
-    const last = sampleAll(fill(1, 'truncated')).get(4)!;
-    expect(last.next).toEqual([4, 5, 99]);
-    expect(last.discount).toBeCloseTo(0.9);
-  });
-
-  test('a terminated episode does not bootstrap', () => {
-    expect(sampleAll(fill(1, 'terminated')).get(4)!.discount).toBe(0);
-  });
-
-  test('n-step returns stop at the end of the episode', () => {
-    const found = sampleAll(fill(3, 'terminated'));
-    expect(found.get(1)!.returns).toBeCloseTo(1 + 0.9 + 0.81);
-    expect(found.get(1)!.next).toEqual([3, 4, 5]);
-    expect(found.get(3)!.returns).toBeCloseTo(1.9);
-    expect(found.get(3)!.discount).toBe(0);
-  });
-
-  test('stacks are filled with zeros before the first frame', () => {
-    expect(sampleAll(fill(1, 'truncated')).get(0)!.state).toEqual([0, 0, 1]);
-  });
-
-  test('every complete transition is drawn about equally often', () => {
-    const replay = fill(1, 'truncated');
-    const counts = new Map<number, number>();
-    const random = new Generator(3, 'test');
-    for (let draw = 0; draw < 500; draw++) {
-      for (const action of replay.sample(random).actions) counts.set(action, (counts.get(action) ?? 0) + 1);
+    expect(replay.size).toBe(10);
+    const random = new Generator(1, 'test');
+    for (let draw = 0; draw < 50; draw++) {
+      for (const value of replay.sample(random).states) expect(value).toBeGreaterThanOrEqual(15);
     }
-    expect([...counts.keys()].sort()).toEqual([0, 1, 2, 3, 4]);
-    for (const count of counts.values()) expect(Math.abs(count - 800)).toBeLessThan(120);
   });
-});
-
-test('the oldest steps make room and are never stacked again', () => {
-  const replay = new Replay({ ...options, capacity: 10 });
-  for (let t = 0; t < 25; t++) {
-    replay.append(0, { frame: Float32Array.of(t), action: 0, reward: 0, terminal: false, episodeEnds: false });
-  }
-  expect(replay.size).toBe(10);
-  const random = new Generator(1, 'test');
-  for (let draw = 0; draw < 50; draw++) {
-    for (const value of replay.sample(random).states) expect(value).toBeGreaterThanOrEqual(15);
-  }
 });
 
 test('an empty replay and a truncated episode without its last frame are refused', () => {
@@ -212,6 +234,13 @@ test('a capacity too small for one transition is refused with the number needed'
 test('a million Atari steps take at most 7.3 GB', () => {
   const atari = { ...options, capacity: 1_000_000, frameShape: [84, 84], dtype: 'uint8', frameStack: 4 } as const;
   expect(replayBytes(atari)).toBeLessThanOrEqual(7.3e9);
+});
+
+test('compressed, a million Atari steps are reckoned to take a third', () => {
+  const atari = { ...options, capacity: 1_000_000, frameShape: [84, 84], dtype: 'uint8', frameStack: 4 } as const;
+  const ratio = replayBytes({ ...atari, replayCompression: 'delta' }) / replayBytes(atari);
+  expect(ratio).toBeGreaterThan(0.25);
+  expect(ratio).toBeLessThan(1 / 3);
 });
 
 test('memory is taken as the replay fills, not before', () => {
