@@ -18,7 +18,7 @@ export function progressDisplay(stream: NodeJS.WriteStream, startAt: number, ste
 function barDisplay(stream: NodeJS.WriteStream, startAt: number, steps: number): ProgressDisplay {
   const bar = new SingleBar({
     stream,
-    format: '{bar} {percentage}% | {line}',
+    format: '{bar} {value}/{total} agent steps | {line}',
     barsize: 20,
     barCompleteChar: '█',
     barIncompleteChar: '░',

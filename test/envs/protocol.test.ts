@@ -59,7 +59,12 @@ describe('message framing', () => {
         fc.nat(),
         fc.string({ minLength: 1 }),
         fc.array(fc.integer()),
-        fc.oneof(fc.string(), fc.boolean(), fc.double({ noNaN: true }).map((x) => x + 0), fc.array(fc.nat())),
+        fc.oneof(
+          fc.string(),
+          fc.boolean(),
+          fc.double({ noNaN: true }).map((x) => x + 0),
+          fc.array(fc.nat()),
+        ),
         (id, op, numbers, value) => {
           const message = decode(encodeRequest(id, op, { actions: Int32Array.from(numbers), value })) as Record<
             string,
