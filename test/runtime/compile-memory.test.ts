@@ -66,12 +66,16 @@ it('dispose frees the graph with its variables', () => {
   for (let i = 0; i < 10; i++) compileAndDispose();
   const tensors = tf.memory().numTensors;
   const native = nativeCounts();
-  const rss = process.memoryUsage.rss();
-  for (let i = 0; i < 40; i++) compileAndDispose();
+  const growths = [1, 2, 3, 4].map(() => {
+    const rss = process.memoryUsage.rss();
+    for (let i = 0; i < 20; i++) compileAndDispose();
+    return process.memoryUsage.rss() - rss;
+  });
   expect(tf.memory().numTensors).toBe(tensors);
   expect(nativeCounts()).toEqual(native);
-  // One program holds 8 MB of variables: kept, the 40 would be 320 MB. The allocator's own reserve moves by tens of MB.
-  expect(process.memoryUsage.rss() - rss).toBeLessThan(160 * MB);
+  // One program holds 8 MB of variables: kept, every round's 20 would be 160 MB. The allocator's reserve and arrays that wait to be collected grow now and
+  // then, but not in every round.
+  expect(Math.min(...growths)).toBeLessThan(60 * MB);
   weights.dispose();
 });
 
