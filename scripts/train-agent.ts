@@ -65,7 +65,9 @@ command.action(async ({ preset, runDir, resume, printConfig }) => {
     },
     note,
     onStart: ({ agentSteps, steps, env }) => {
-      note(`${env.settings.id}, ${env.numEnvs} ${env.numEnvs === 1 ? 'environment' : 'environments'}, ${env.actionSpace.n} actions; writing to ${folder}`);
+      note(
+        `${env.settings.id}, ${env.numEnvs} ${env.numEnvs === 1 ? 'environment' : 'environments'}, ${env.actionSpace.n} actions; writing to ${folder}`,
+      );
       display = progressDisplay(process.stderr, agentSteps, steps);
     },
     onStatus: (status) => display?.update(status),
