@@ -5,6 +5,7 @@ import { createOptimizer, type OptimizerConfig } from '../../src/optimizers/inde
 import { deriveSeed, Generator } from '../../src/random/index.ts';
 import type { ReplayOptions } from '../../src/replay/index.ts';
 import { Experience, type ExperienceOptions } from '../../src/training/experience.ts';
+import { assignEffectiveWeights } from '../../src/weightnorm/index.ts';
 import { DqnAgent } from './agent.ts';
 import type { DqnConfig } from './config.ts';
 import { dqnFunctions, trainableVariables } from './functions.ts';
@@ -61,7 +62,10 @@ export function createQNetwork(config: DqnConfig, env: VectorEnv) {
 
 /** Networks, optimizer and the functions over them. */
 export function createLearner(config: DqnConfig, env: VectorEnv) {
-  const networks = { online: createQNetwork(config, env), target: createQNetwork(config, env) };
+  const networks = {
+    online: createQNetwork(config, env),
+    target: createQNetwork({ ...config, normalization: 'none' }, env),
+  };
   const optimizer = createOptimizer(optimizerConfig(config), trainableVariables(networks.online));
   const functions = dqnFunctions(networks, optimizer, config);
   const runner = new DqnRunner(functions, networks, replayOptions(config, env));
@@ -81,8 +85,12 @@ export function createLearner(config: DqnConfig, env: VectorEnv) {
 
 /** A network and its greedy policy, for playing only; load the network's weights first. */
 export function createPlayer(config: DqnConfig, env: VectorEnv, load: (network: tf.LayersModel) => void) {
-  const network = createQNetwork(config, env);
-  load(network);
+  const trained = createQNetwork(config, env);
+  load(trained);
+  // Its weights stay as they are from here on: norms are worked out once.
+  const network = createQNetwork({ ...config, normalization: 'none' }, env);
+  assignEffectiveWeights(network, trained);
+  trained.dispose();
   const policy = compilePolicy(network, env.numEnvs, replayOptions(config, env));
   return {
     act: policy.act,

@@ -35,7 +35,9 @@ let loaded: TensorFlowRuntime | undefined;
  * Loads TensorFlow once a process (about a second) and makes it tfjs's backend. Load it in the main thread only: with several
  * worker threads upstream reports failures (tfjs#2079).
  *
- * `TF_CPP_MIN_LOG_LEVEL` defaults to 2 (errors only); every other TensorFlow variable is left as it is.
+ * Two of TensorFlow's variables get another default: `TF_CPP_MIN_LOG_LEVEL` is 2 (errors only), and `TF_ENABLE_ONEDNN_OPTS` is 1. TensorFlow
+ * itself turns oneDNN on only where the processor has AVX512_VNNI or better; elsewhere too it takes a third off the time of an update
+ * (measured on AVX2), most of it in the gradients of convolutions.
  *
  * @throws {TensorFlowMissingError} with one line that names the mend
  */
@@ -47,6 +49,7 @@ export function loadTensorFlow(): TensorFlowRuntime {
     throw new TensorFlowMissingError('The TensorFlow addon is not compiled yet: run "npm run setup".');
   }
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
   defineIsNullOrUndefined();
   let tf: TensorFlowModule;
   try {

@@ -3,6 +3,7 @@ export {
   type DataDependentInitReport,
   dataDependentInit,
 } from './data-dependent-init.ts';
+export { assignEffectiveWeights } from './effective.ts';
 export {
   type Conv2DArgs,
   conv2d,

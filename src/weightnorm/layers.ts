@@ -139,8 +139,7 @@ function normalized<A extends object, L extends PlainLayer>(
       if (this.normalization === 'none') return super.call(inputs, kwargs);
       return tf.tidy(() => {
         this.invokeCallHook(inputs, kwargs);
-        let t = this.linear(Array.isArray(inputs) ? inputs[0]! : inputs); // [batch, ..., units]
-        if (this.gain) t = scaleOutput(t, this.kernel!.read(), this.gain.read(), this.epsilon);
+        let t = this.scaledLinear(Array.isArray(inputs) ? inputs[0]! : inputs); // [batch, ..., units]
         if (this.movingMean) {
           t = kwargs.training === true ? this.subtractBatchMean(t) : tf.sub(t, this.movingMean.read());
         }
@@ -149,8 +148,18 @@ function normalized<A extends object, L extends PlainLayer>(
       });
     }
 
-    linear(x: tf.Tensor): tf.Tensor {
-      return linear(this as unknown as L, x.dtype === 'float32' ? x : tf.cast(x, 'float32'), this.kernel!.read());
+    linear(x: tf.Tensor, kernel = this.kernel!.read()): tf.Tensor {
+      return linear(this as unknown as L, x.dtype === 'float32' ? x : tf.cast(x, 'float32'), kernel);
+    }
+
+    /** x * w. Scales v or, which is the same, the output, whichever has fewer elements: convolutions have small kernels, dense layers large ones. */
+    private scaledLinear(x: tf.Tensor): tf.Tensor {
+      const { kernel, gain, epsilon } = this;
+      if (!gain) return this.linear(x);
+      const v = kernel!.read();
+      const outputSize = tf.util.sizeFromShape(this.computeOutputShape(x.shape) as number[]);
+      if (v.size < outputSize) return this.linear(x, weightNormalize(v, gain.read(), { epsilon }));
+      return scaleOutput(this.linear(x), v, gain.read(), epsilon);
     }
 
     override getConfig(): tf.serialization.ConfigDict {

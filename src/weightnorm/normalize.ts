@@ -47,18 +47,21 @@ export function weightNormalize(v: tf.Tensor, g: tf.Tensor, options: WeightNorma
         `needs g of shape [${unitShape}] (or [${keptShape}])`,
     );
   }
+  // [units] broadcasts as it is where units are the last axes.
+  const statisticShape = reduced.every((axis, i) => axis === i) ? unitShape : keptShape;
+  const shaped = (t: tf.Tensor) => (sameShape(t.shape, statisticShape) ? t : tf.reshape(t, statisticShape));
+  const sumUnits = (t: tf.Tensor) => shaped(tf.sum(t, reduced));
   const normalize = tf.customGrad((...inputs) => {
     const [direction, length, save] = inputs as unknown as [tf.Tensor, tf.Tensor, tf.GradSaveFunc];
-    const inverseNorm = tf.rsqrt(tf.add(tf.sum(tf.square(direction), reduced, true), epsilon)); // keptShape
-    const scale = tf.mul(tf.reshape(length, keptShape), inverseNorm); // g / ||v||
+    const inverseNorm = tf.rsqrt(tf.add(sumUnits(tf.square(direction)), epsilon));
+    const scale = tf.mul(shaped(length), inverseNorm); // g / ||v||
     save([direction, inverseNorm, scale]);
     return {
       value: tf.mul(direction, scale),
       gradFunc: (dw: tf.Tensor, saved: tf.Tensor[]) => {
         const [direction, inverseNorm, scale] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
-        const dg = tf.mul(tf.sum(tf.mul(dw, direction), reduced, true), inverseNorm);
-        const along = tf.mul(tf.mul(dg, scale), inverseNorm); // g dL/dg / ||v||^2
-        const dv = tf.sub(tf.mul(dw, scale), tf.mul(direction, along));
+        const dg = tf.mul(sumUnits(tf.mul(dw, direction)), inverseNorm);
+        const dv = tf.mul(tf.sub(dw, tf.mul(direction, tf.mul(dg, inverseNorm))), scale);
         return [dv, tf.reshape(dg, g.shape)];
       },
     };

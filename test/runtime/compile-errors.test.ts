@@ -7,6 +7,7 @@ loadTensorFlow();
 
 const x: InputSpec = { shape: [2, 3], dtype: 'float32' };
 let before: number;
+const reluGradient = tf.getGradient('Relu');
 
 beforeEach(() => {
   before = tf.memory().numTensors;
@@ -14,6 +15,7 @@ beforeEach(() => {
 
 afterEach(() => {
   expect(tf.memory().numTensors).toBe(before);
+  expect(tf.getGradient('Relu')).toBe(reluGradient);
   // The engine is as it was: ops run, values are read, noise is drawn.
   expect(tf.tidy(() => tf.add(tf.randomUniform([2], 1, 1), Math.floor(Math.random())).dataSync()[0])).toBe(1);
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createOptimizer, type OptimizerConfig } from '../../src/optimizers/index.ts';
 import { compile, type TypedArray } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
-import { type Learner, mlpLearner, natureLearner, wave } from './learning-steps.ts';
+import { type Learner, mlpLearner, natureLearner, relativeError, wave } from './learning-steps.ts';
 
 loadTensorFlow();
 
@@ -15,18 +15,6 @@ const OPTIMIZERS: OptimizerConfig[] = [
 ];
 const RMSPROP = { ...OPTIMIZERS[2], learningRate: 2.5e-4, momentum: 0 } as OptimizerConfig;
 const UPDATES = 10;
-
-/** |actual - expected| / |expected| in the L2 norm; 0 for two zeros. */
-function relativeError(actual: TypedArray, expected: TypedArray): number {
-  expect(actual.length).toBe(expected.length);
-  let difference = 0;
-  let norm = 0;
-  actual.forEach((value, i) => {
-    difference += (value - expected[i]) ** 2;
-    norm += expected[i] ** 2;
-  });
-  return difference === 0 ? 0 : Math.sqrt(difference / norm);
-}
 
 function stateOf({ variables, optimizer }: Learner): Record<string, TypedArray> {
   const named = { ...Object.fromEntries(variables.map(({ name, variable }) => [name, variable])), ...optimizer.slots };

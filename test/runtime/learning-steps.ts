@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { expect } from 'vitest';
 import {
   clipByGlobalNorm,
   createOptimizer,
@@ -6,7 +7,7 @@ import {
   type Optimizer,
   type OptimizerConfig,
 } from '../../src/optimizers/index.ts';
-import type { InputValue, StepDefinition } from '../../src/runtime/compile/index.ts';
+import type { InputValue, StepDefinition, TypedArray } from '../../src/runtime/compile/index.ts';
 
 /** Learning steps in plain tfjs, each made twice with the same numbers: once to compile, once to run op by op. */
 export interface Learner {
@@ -24,6 +25,18 @@ export function wave(length: number, phase: number): Float32Array {
 
 export function bytes(length: number, phase: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (i * 31 + phase * 17 + ((i * i) % 251)) % 256);
+}
+
+/** |actual - expected| / |expected| in the L2 norm; 0 for two zeros. */
+export function relativeError(actual: TypedArray, expected: TypedArray): number {
+  expect(actual.length).toBe(expected.length);
+  let difference = 0;
+  let norm = 0;
+  actual.forEach((value, i) => {
+    difference += (value - expected[i]) ** 2;
+    norm += expected[i] ** 2;
+  });
+  return difference === 0 ? 0 : Math.sqrt(difference / norm);
 }
 
 export function makeVariable(name: string, shape: number[], phase: number): NamedVariable {

@@ -47,6 +47,7 @@ export interface NativeBackend {
   binding: NativeBinding;
   getInputTensorIds(tensors: readonly tf.Tensor[]): number[];
   createOutputTensor(native: NativeTensor): tf.Tensor;
+  executeSingleOutput(op: string, attributes: readonly NativeAttribute[], inputs: readonly tf.Tensor[]): tf.Tensor;
 }
 
 /** The active tfjs backend if it runs on TensorFlow's library, else undefined. */

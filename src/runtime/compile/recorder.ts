@@ -11,6 +11,7 @@ import {
   scalarNode,
   typeAttribute,
 } from './graph-node.ts';
+import { type CreateNode, createLowered } from './lowering.ts';
 import {
   DataType,
   type NativeAttribute,
@@ -20,6 +21,7 @@ import {
   nativeId,
   type TypedArray,
 } from './native.ts';
+import { type Precision, withBfloat16 } from './precision.ts';
 import { VariableTracker } from './variable-tracker.ts';
 import type { GraphVariables } from './variables.ts';
 
@@ -39,6 +41,8 @@ export class Recorder {
   private readonly backend: NativeBackend;
   private readonly step: string;
   private readonly tracker: VariableTracker;
+  /** Makes the node of an op with one output. */
+  private readonly create: CreateNode;
   private readonly produced = new Map<number, NodeOutput>();
   /** Tensors that the step was seen to use, by native id. */
   private readonly seen = new Map<number, tf.Tensor>();
@@ -46,7 +50,13 @@ export class Recorder {
   private readonly byteInputs = new Map<GraphNode, NodeOutput | undefined>();
   private numNodes = 0;
 
-  constructor(backend: NativeBackend, step: string, variables: GraphVariables, tracked: readonly tf.Variable[]) {
+  constructor(
+    backend: NativeBackend,
+    step: string,
+    variables: GraphVariables,
+    tracked: readonly tf.Variable[],
+    precision: Precision,
+  ) {
     this.backend = backend;
     this.native = backend.binding;
     this.step = step;
@@ -54,6 +64,8 @@ export class Recorder {
       nextName: (op) => this.nextName(op),
       resolve: (id) => this.widen(this.resolve(id)),
     });
+    const create: CreateNode = (op, inputs, attributes) => ({ node: this.addNode(op, inputs, attributes), index: 0 });
+    this.create = precision === 'bfloat16' ? withBfloat16(create) : create;
     // What is not replaced, the constants for example, comes from the addon.
     this.binding = Object.create(this.native, {
       createTensor: { value: this.createTensor.bind(this) },
@@ -125,12 +137,26 @@ export class Recorder {
     const castsBytes = op === 'Cast' && this.byteInputs.has(sources[0].node);
     if (castsBytes) recorded.SrcT = typeAttribute(DataType.uint8);
     const inputs = castsBytes ? sources : sources.map((source) => this.widen(source));
-    const node = createNode(this.nextName(op), op, inputs, recorded);
-    for (const id of inputIds) this.tracker.addReader(id, node);
-    outputs.forEach(({ id }, index) => {
-      this.produced.set(id, { node, index });
-    });
+    if (outputs.length === 1) {
+      const shapes = inputIds.map((id) => this.seen.get(id)!.shape);
+      this.produced.set(outputs[0].id, createLowered({ op, inputs, shapes, attributes: recorded }, this.create));
+    } else {
+      const node = this.addNode(op, inputs, recorded);
+      outputs.forEach(({ id }, index) => {
+        this.produced.set(id, { node, index });
+      });
+    }
     return outputs;
+  }
+
+  private addNode(
+    op: string,
+    inputs: readonly NodeOutput[],
+    attributes: Readonly<Record<string, AttributeValue>>,
+  ): GraphNode {
+    const node = createNode(this.nextName(op), op, inputs, attributes);
+    for (const input of inputs) this.tracker.addReader(input.node, node);
+    return node;
   }
 
   private tensorDataSync(id: number): TypedArray {

@@ -4,8 +4,10 @@ import * as errors from './errors.ts';
 import { copyNode, type GraphNode, placeholderNode, scalarNode } from './graph-node.ts';
 import { DataType, type NativeBackend, nativeId } from './native.ts';
 import { useOutputs } from './outputs.ts';
+import type { Precision } from './precision.ts';
 import { forbidRandomness } from './randomness.ts';
 import { Recorder } from './recorder.ts';
+import { useNativeReluGradient } from './relu-gradient.ts';
 import type { InputSpec, StepDefinition } from './step.ts';
 import { giveOwnId } from './variable-tracker.ts';
 import type { GraphVariables } from './variables.ts';
@@ -29,6 +31,7 @@ export function trace(
   step: string,
   definition: StepDefinition,
   variables: GraphVariables,
+  precision: Precision,
 ): Trace {
   if (fusedUpdateSink()) throw errors.nestedCompilation(step);
   const tracked = registeredVariables();
@@ -36,7 +39,7 @@ export function trace(
   tf.engine().startScope(`compile ${step}`);
   try {
     for (const variable of tracked) giveOwnId(backend, backend.binding, variable);
-    const recorder = new Recorder(backend, step, variables, tracked);
+    const recorder = new Recorder(backend, step, variables, tracked, precision);
     const placeholders: Record<string, GraphNode> = {};
     const zeros: Record<string, tf.Tensor> = {};
     for (const [name, spec] of Object.entries(definition.inputs)) {
@@ -71,6 +74,7 @@ export function trace(
 function recordWith<T>(backend: NativeBackend, recorder: Recorder, step: string, fn: () => T): T {
   const { binding, getInputTensorIds } = backend;
   const allowRandomness = forbidRandomness(step);
+  const useUsualReluGradient = useNativeReluGradient(backend);
   backend.binding = recorder.binding;
   backend.getInputTensorIds = (tensors) => {
     const ids = getInputTensorIds.call(backend, tensors);
@@ -83,6 +87,7 @@ function recordWith<T>(backend: NativeBackend, recorder: Recorder, step: string,
     backend.binding = binding;
     // The class's own method is visible again.
     delete (backend as Partial<NativeBackend>).getInputTensorIds;
+    useUsualReluGradient();
     allowRandomness();
   }
 }

@@ -23,6 +23,7 @@ export class VariableTracker {
   private readonly initialOwners = new Map<number, tf.Variable>();
   private readonly current = new Map<tf.Variable, VariableVersion>();
   private readonly versionsById = new Map<number, VariableVersion>();
+  private readonly versionsByRead = new Map<GraphNode, VariableVersion>();
 
   /** @param tracked Variables with one native id each, see `giveOwnId`. */
   constructor(backend: NativeBackend, variables: GraphVariables, tracked: readonly tf.Variable[], nodes: NodeSource) {
@@ -39,11 +40,17 @@ export class VariableTracker {
 
   /** The value of the variable that `id` stands for, or undefined when it stands for none. */
   read(id: number): NodeOutput | undefined {
-    return this.versionOf(id)?.value((owner) => readNode(this.nodes.nextName(`Read_${owner.handle.name}`), owner));
+    const version = this.versionOf(id);
+    return version?.value((owner) => {
+      const read = readNode(this.nodes.nextName(`Read_${owner.handle.name}`), owner);
+      this.versionsByRead.set(read, version);
+      return read;
+    });
   }
 
-  addReader(id: number, node: GraphNode): void {
-    this.versionOf(id)?.addReader(node);
+  /** Notes that `node` uses the value of `input`, if that is a read of a variable. */
+  addReader(input: GraphNode, node: GraphNode): void {
+    this.versionsByRead.get(input)?.addReader(node);
   }
 
   /** Emits the assignment of a variable whose value in the step is no longer the graph's; returns the version that is then current. */

@@ -1,0 +1,123 @@
+import { makeVectorEnv } from 'gymnasium-js-bridge';
+import { type DqnConfig, presets } from '../../agents/dqn/config.ts';
+import { createDqn, envOptions } from '../../agents/dqn/create.ts';
+import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
+import { Peer } from './peer.ts';
+import { peerPython } from './peer-environment.ts';
+import type { Benchmark, Plan, PrepareOptions, Ratio, Variant } from './plan.ts';
+import { timeAsyncCalls } from './rounds.ts';
+
+/** The same for everyone. Epsilon is fixed: a random action costs less than a greedy one. */
+const COMMON = { game: 'Enduro', learningStarts: 400, replayCapacity: 10_000, epsilon: 0.1 };
+
+/** What CleanRL and Stable-Baselines3 do by default. */
+const AS_PEERS: Partial<DqnConfig> = {
+  normalization: 'none',
+  optimizer: 'adam',
+  learningRate: 1e-4,
+  optimizerEpsilon: 1e-8,
+  nStep: 1,
+  doubleQ: false,
+  batchSize: 32,
+  updatePeriodSteps: 4,
+  targetUpdatePeriodSteps: 1_000,
+};
+
+const OWN: { name: string; title: string; config: DqnConfig }[] = [
+  { name: 'default', title: 'default preset (weight norm, double, 3-step, 4 envs)', config: presets.fast.config },
+  {
+    name: 'compressed',
+    title: 'default preset, compressed replay',
+    config: { ...presets.fast.config, replayCompression: 'delta' },
+  },
+  ...[1, 4, 8].map((numEnvs) => ({
+    name: `nature${numEnvs}`,
+    title: `as the peers: plain, 1-step, Adam, ${numEnvs} env${numEnvs > 1 ? 's' : ''}`,
+    config: { ...presets.nature.config, ...AS_PEERS, numEnvs },
+  })),
+];
+
+export const endToEnd: Benchmark = {
+  about: 'the whole agent on Enduro while it learns: acting, emulation, replay and an update of 32 every 4 agent steps',
+  rounds: 5,
+  turnSeconds: 2.5,
+  seconds: 240,
+  prepare,
+};
+
+async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
+  const { usesGpu } = loadTensorFlow();
+  const variants: Variant[] = [];
+  for (const { name, title, config } of OWN) {
+    note(`preparing ${name}: ${COMMON.learningStarts} agent steps before learning starts`);
+    variants.push(await agentVariant(name, title, config, defer));
+  }
+
+  const ratios: Ratio[] = [
+    {
+      name: 'compressedOverDefault',
+      title: 'compressed replay / default preset',
+      above: 'compressed',
+      below: 'default',
+      target: { atMost: 1.1 },
+    },
+  ];
+  let about = {};
+  if (peers) {
+    const python = await peerPython(note);
+    const options = { device: usesGpu ? 'cuda' : 'cpu', ...COMMON };
+    for (const { name, title, script, target } of [
+      { name: 'stableBaselines3', title: 'Stable-Baselines3 DQN', script: 'sb3_dqn.py', target: { atLeast: 2 } },
+      { name: 'cleanRl', title: 'CleanRL dqn_atari', script: 'cleanrl_dqn.py', target: { atLeast: 1.4 } },
+    ]) {
+      note(`starting ${title}`);
+      const peer = await Peer.start(python, script, options);
+      defer(() => peer.close());
+      about = { ...about, ...peer.about };
+      variants.push(peer.variant(name, title));
+      for (const own of OWN) {
+        ratios.push({
+          name: `${name}Over${capitalize(own.name)}`,
+          title: `${title} / ${own.name}`,
+          above: name,
+          below: own.name,
+          target,
+        });
+      }
+    }
+  }
+  return {
+    work: 'one agent step (4 frames) of one environment, a quarter of an update included',
+    unit: 'ms',
+    settings: { ...COMMON, ...about },
+    variants,
+    ratios,
+  };
+}
+
+/** An agent that has begun to learn; the piece of work is one agent step. */
+async function agentVariant(
+  name: string,
+  title: string,
+  preset: DqnConfig,
+  defer: PrepareOptions['defer'],
+): Promise<Variant> {
+  const { game, learningStarts, replayCapacity, epsilon } = COMMON;
+  const config = { ...preset, game, learningStarts, replayCapacity, epsilonStart: epsilon, epsilonEnd: epsilon };
+  const env = await makeVectorEnv(envOptions(config));
+  defer(() => env.close());
+  const { agent, learner } = await createDqn(config, env);
+  defer(() => learner.dispose());
+  while (agent.updates < 2) await agent.step();
+  // Whole update periods, so that a turn holds exactly its share of updates.
+  const { numEnvs, updatePeriodSteps } = config;
+  const steps = Math.max(1, updatePeriodSteps / numEnvs);
+  const call = async () => {
+    for (let i = 0; i < steps; i++) await agent.step();
+  };
+  return { name, title, turn: async (turnMs) => (await timeAsyncCalls(call, turnMs)) / (steps * numEnvs) };
+}
+
+function capitalize(text: string): string {
+  return text[0].toUpperCase() + text.slice(1);
+}

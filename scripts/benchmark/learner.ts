@@ -1,0 +1,161 @@
+import * as tf from '@tensorflow/tfjs';
+import { type CompileOptions, compile } from '../../src/runtime/compile/index.ts';
+import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
+import { updateFlops } from './flops.ts';
+import { cpuHasBfloat16 } from './machine.ts';
+import { batchCycle, createLearner, LEARNING_RATE, type Learner, NUM_ACTIONS } from './networks.ts';
+import { Peer } from './peer.ts';
+import { peerPython } from './peer-environment.ts';
+import type { Benchmark, Plan, PrepareOptions, Ratio, Variant } from './plan.ts';
+import { timeCalls } from './rounds.ts';
+
+const BATCH_SIZE = 32;
+/** Large enough for the matrix peak (2048 and 3072 are no faster here), small enough to take turns: 7 GFLOP. */
+const MATRIX_SIZE = 1536;
+
+type Matrix = tf.Variable<tf.Rank.R2>;
+
+export const learner: Benchmark = {
+  about: 'one update of the Nature network: eager, compiled, with and without weight norm, against the matrix peak',
+  rounds: 20,
+  turnSeconds: 0.15,
+  seconds: 25,
+  prepare,
+};
+
+async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
+  const { usesGpu } = loadTensorFlow();
+  const make = (normalization: 'weight' | 'none', options: CompileOptions = {}) => {
+    const made = createLearner({ normalization, actingBatch: 1, learningBatch: BATCH_SIZE, compile: options });
+    defer(made.dispose);
+    return made;
+  };
+  const nextBatch = batchCycle(BATCH_SIZE);
+  const variant = (name: string, title: string, { learn }: Learner): Variant => ({
+    name,
+    title,
+    turn: (turnMs) => timeCalls(() => learn(nextBatch()), turnMs),
+  });
+
+  note('compiling');
+  const compiled = make('weight');
+  const eager = make('weight', { eager: true });
+  checkSameLoss(eager, compiled, nextBatch());
+  const variants = [
+    variant('eager', 'tfjs eager, weight norm', eager),
+    variant('compiled', 'compiled, weight norm', compiled),
+    variant('plain', 'compiled, plain', make('none')),
+  ];
+  const ratios: Ratio[] = [
+    {
+      name: 'eagerOverCompiled',
+      title: 'eager / compiled, weight norm',
+      above: 'eager',
+      below: 'compiled',
+      target: { atLeast: 2 },
+    },
+    {
+      name: 'weightNormOverPlain',
+      title: 'weight norm / plain, compiled',
+      above: 'compiled',
+      below: 'plain',
+      target: { atMost: 1.1 },
+    },
+  ];
+
+  const bfloat16 = usesGpu || cpuHasBfloat16() ? bfloat16Options() : undefined;
+  if (bfloat16 !== undefined) {
+    variants.push(variant('bfloat16', 'compiled, weight norm, bfloat16', make('weight', bfloat16)));
+    ratios.push({
+      name: 'float32OverBfloat16',
+      title: 'float32 / bfloat16',
+      above: 'compiled',
+      below: 'bfloat16',
+      target: { atLeast: 1.2 },
+    });
+  }
+
+  const flops = updateFlops(compiled.networks.online, BATCH_SIZE);
+  variants.push(floor(flops, defer));
+  // 75 % of the floor's speed or more.
+  const target = { atMost: 1 / 0.75 };
+  ratios.push(
+    { name: 'compiledOverFloor', title: 'compiled, weight norm / floor', above: 'compiled', below: 'floor', target },
+    { name: 'plainOverFloor', title: 'compiled, plain / floor', above: 'plain', below: 'floor', target },
+  );
+
+  let about = {};
+  if (peers) {
+    const python = await peerPython(note);
+    note('starting PyTorch');
+    const options = {
+      device: usesGpu ? 'cuda' : 'cpu',
+      batchSize: BATCH_SIZE,
+      numActions: NUM_ACTIONS,
+      learningRate: LEARNING_RATE,
+    };
+    const torch = await Peer.start(python, 'learner.py', options);
+    defer(() => torch.close());
+    about = torch.about;
+    variants.push(
+      torch.variant('torch', 'PyTorch eager, weight norm'),
+      torch.variant('torchPlain', 'PyTorch eager, plain'),
+    );
+    ratios.push(
+      {
+        name: 'torchOverCompiled',
+        title: 'PyTorch / compiled, weight norm',
+        above: 'torch',
+        below: 'compiled',
+        target: { atLeast: 1.1 },
+      },
+      { name: 'torchPlainOverPlain', title: 'PyTorch / compiled, plain', above: 'torchPlain', below: 'plain' },
+    );
+  }
+  return {
+    work: `one update: Nature network, ${NUM_ACTIONS} actions, batch ${BATCH_SIZE}, Adam, target network, Huber loss, uint8 frames`,
+    unit: 'ms',
+    settings: { batchSize: BATCH_SIZE, numActions: NUM_ACTIONS, updateFlops: flops, matrixSize: MATRIX_SIZE, ...about },
+    variants,
+    ratios,
+    figures: (medianMs) => ({ matrixPeakGflopPerSecond: flops / medianMs.floor / 1e6 }),
+  };
+}
+
+/** The time that an update's floating-point operations take at the rate of a large float32 matrix product, in the same TensorFlow on all cores. */
+function floor(flops: number, defer: PrepareOptions['defer']): Variant {
+  const [a, b] = [1, 2].map((seed) =>
+    tf.tidy(() => tf.variable(tf.randomUniform([MATRIX_SIZE, MATRIX_SIZE], -1, 1, 'float32', seed), false)),
+  ) as Matrix[];
+  const program = compile({
+    // Variables, so that nothing is known when the graph is optimised; one element is read, so that nothing is copied.
+    multiply: { inputs: {}, fn: () => ({ corner: tf.matMul(a, b).slice([0, 0], [1, 1]) }) },
+  });
+  tf.dispose([a, b]);
+  defer(() => program.dispose());
+  const productFlops = 2 * MATRIX_SIZE ** 3;
+  return {
+    name: 'floor',
+    title: 'floor: its FLOPs at the matrix peak',
+    turn: (turnMs) => timeCalls(() => program.steps.multiply.values({}), turnMs) * (flops / productFlops),
+  };
+}
+
+/** Options for compiled steps that multiply in bfloat16; undefined where `compile` still multiplies in float32 with them. */
+function bfloat16Options(): CompileOptions | undefined {
+  const options = { precision: 'bfloat16' } as CompileOptions;
+  const finest = 1 + 2 ** -12; // bfloat16 keeps 8 bits: it becomes 1
+  const [a, b] = [finest, 1].map((value) => tf.tidy(() => tf.variable(tf.tensor2d([[value]]), false))) as Matrix[];
+  const program = compile({ multiply: { inputs: {}, fn: () => ({ product: tf.matMul(a, b) }) } }, options);
+  const [product] = program.steps.multiply.values({}).product;
+  program.dispose();
+  tf.dispose([a, b]);
+  return product === 1 ? options : undefined;
+}
+
+/** What is compared must be the same work: the first update from the same weights has the same loss. */
+function checkSameLoss(one: Learner, other: Learner, batch: Parameters<Learner['learn']>[0]): void {
+  const [a, b] = [one.learn(batch), other.learn(batch)];
+  if (Math.abs(a - b) <= 1e-3 * Math.abs(a)) return;
+  throw new Error(`eager and compiled updates differ (losses ${a} and ${b}): their times cannot be compared`);
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg } from 'node:os';
+import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
+
+/** What the numbers were measured on. */
+export interface Machine {
+  cpu: string;
+  cores: number;
+  /** Where TensorFlow's kernels run. */
+  device: string;
+  tensorflow: string;
+  node: string;
+}
+
+export function describeMachine(): Machine {
+  const { version, device } = loadTensorFlow();
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    device,
+    tensorflow: version,
+    node: process.versions.node,
+  };
+}
+
+/** Processes that ran or waited to run, averaged over the last minute. */
+export function load(): number {
+  return Math.round(loadavg()[0] * 100) / 100;
+}
+
+/** Whether the CPU multiplies bfloat16 numbers itself; without that they are slower than float32, not faster. */
+export function cpuHasBfloat16(cpuInfo = readCpuInfo()): boolean {
+  return /^flags\s*:.*\b(avx512_bf16|amx_bf16)\b/m.test(cpuInfo);
+}
+
+function readCpuInfo(): string {
+  try {
+    return readFileSync('/proc/cpuinfo', 'utf8');
+  } catch {
+    return ''; // not Linux
+  }
+}

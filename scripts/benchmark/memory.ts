@@ -1,0 +1,95 @@
+import * as tf from '@tensorflow/tfjs';
+import { makeVectorEnv } from 'gymnasium-js-bridge';
+import { type DqnConfig, presets } from '../../agents/dqn/config.ts';
+import { createDqn, envOptions } from '../../agents/dqn/create.ts';
+import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
+import type { PrepareOptions } from './plan.ts';
+import { summarize } from './statistics.ts';
+
+/** The allowed growth of resident memory after warm-up. */
+const ALLOWED_GROWTH = 0.02;
+const ROWS = 10;
+/** Tenths of the run that are warm-up: allocators and the JIT compiler have seen everything by then. */
+const WARM_UP_ROWS = 1;
+
+export interface MemoryOptions {
+  updates: number;
+  batchSize: number;
+}
+
+export interface MemoryRow {
+  updates: number;
+  numTensors: number;
+  /** Median over the tenth that ends here. */
+  rssMegabytes: number;
+  seconds: number;
+}
+
+export interface MemoryResult {
+  settings: Record<string, unknown>;
+  rows: MemoryRow[];
+  /** From the end of warm-up on. */
+  tensorGrowth: number;
+  /** Largest over smallest median, less 1, from the end of warm-up on. */
+  rssSpread: number;
+  constant: boolean;
+}
+
+/**
+ * Trains the real agent on Enduro for a number of updates, one every agent step with a small batch, so that 50,000 take minutes; the work of each call differs from
+ * a real run's in size only. The replay is full before the first row.
+ */
+export async function measureMemory(
+  { updates, batchSize }: MemoryOptions,
+  { note, defer }: Pick<PrepareOptions, 'note' | 'defer'>,
+  onRow: (row: MemoryRow) => void,
+): Promise<MemoryResult> {
+  loadTensorFlow();
+  const config: DqnConfig = {
+    ...presets.fast.config,
+    game: 'Enduro',
+    batchSize,
+    updatePeriodSteps: 1,
+    learningStarts: 1_000,
+    replayCapacity: 1_000,
+    targetUpdatePeriodSteps: 500,
+    epsilonDecaySteps: 1_000,
+  };
+  const env = await makeVectorEnv(envOptions(config));
+  defer(() => env.close());
+  const { agent, learner } = await createDqn(config, env);
+  defer(() => learner.dispose());
+  note(`filling the replay: ${config.learningStarts} agent steps`);
+  while (agent.updates === 0) await agent.step();
+
+  const startMs = performance.now();
+  const rows: MemoryRow[] = [];
+  let rss: number[] = [];
+  while (rows.length < ROWS) {
+    await agent.step();
+    rss.push(process.memoryUsage.rss() / 1e6);
+    if (agent.updates < (updates * (rows.length + 1)) / ROWS) continue;
+    const row = {
+      updates: agent.updates,
+      numTensors: tf.memory().numTensors,
+      rssMegabytes: summarize(rss).median,
+      seconds: (performance.now() - startMs) / 1000,
+    };
+    rows.push(row);
+    rss = [];
+    onRow(row);
+  }
+  return { settings: { ...config }, rows, ...judge(rows) };
+}
+
+/** Whether tensors and resident memory stayed the same from the end of warm-up on. */
+export function judge(
+  rows: readonly Pick<MemoryRow, 'numTensors' | 'rssMegabytes'>[],
+): Pick<MemoryResult, 'tensorGrowth' | 'rssSpread' | 'constant'> {
+  const warm = rows.slice(WARM_UP_ROWS);
+  const tensors = summarize(warm.map(({ numTensors }) => numTensors));
+  const rss = summarize(warm.map(({ rssMegabytes }) => rssMegabytes));
+  const tensorGrowth = tensors.max - tensors.min;
+  const rssSpread = rss.max / rss.min - 1;
+  return { tensorGrowth, rssSpread, constant: tensorGrowth === 0 && rssSpread <= ALLOWED_GROWTH };
+}

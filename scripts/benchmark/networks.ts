@@ -1,0 +1,103 @@
+import { type BatchTensors, dqnFunctions, trainableVariables } from '../../agents/dqn/functions.ts';
+import { natureQNetwork } from '../../src/networks/index.ts';
+import { createOptimizer } from '../../src/optimizers/index.ts';
+import { Generator } from '../../src/random/index.ts';
+import { type CompileOptions, compile } from '../../src/runtime/compile/index.ts';
+
+export const NUM_ACTIONS = 9; // Enduro's
+export const LEARNING_RATE = 1e-4;
+const FRAMES = [4, 84, 84] as const;
+
+export interface LearnerOptions {
+  normalization: 'none' | 'weight';
+  /** Environments acted in at once. */
+  actingBatch: number;
+  learningBatch: number;
+  compile: CompileOptions;
+}
+
+/** The agent's functions over Nature's network, compiled or op by op: Adam, target network, Huber loss, one step of reward. */
+export function createLearner({ normalization, actingBatch, learningBatch, compile: compileOptions }: LearnerOptions) {
+  const network = () =>
+    natureQNetwork({
+      inputShape: [84, 84, 4],
+      padding: 'valid',
+      hiddenUnits: [512],
+      numActions: NUM_ACTIONS,
+      normalization,
+      seed: 1,
+    });
+  const networks = { online: network(), target: network() };
+  const optimizer = createOptimizer(
+    { name: 'adam', learningRate: LEARNING_RATE, beta1: 0.9, beta2: 0.999, epsilon: 1.5e-4 },
+    trainableVariables(networks.online),
+  );
+  const functions = dqnFunctions(networks, optimizer, { loss: 'huber', doubleQ: false, maxGradientNorm: 0 });
+  const states = { shape: [learningBatch, ...FRAMES], dtype: 'uint8' } as const;
+  const values = { shape: [learningBatch], dtype: 'float32' } as const;
+  const program = compile(
+    {
+      act: {
+        inputs: { states: { shape: [actingBatch, ...FRAMES], dtype: 'uint8' } },
+        fn: (inputs) => ({ actions: functions.act(inputs.states) }),
+      },
+      learn: {
+        inputs: {
+          states,
+          actions: { shape: [learningBatch], dtype: 'int32' },
+          returns: values,
+          discounts: values,
+          nextStates: states,
+        },
+        fn: (batch) => ({ ...functions.learn(batch as unknown as BatchTensors) }),
+      },
+      syncTarget: { inputs: {}, fn: () => functions.syncTarget() },
+    },
+    compileOptions,
+  );
+  program.steps.syncTarget.run({});
+  return {
+    networks,
+    act: (inputs: Uint8Array) => program.steps.act.values({ states: inputs }).actions,
+    learn: (batch: Batch) => program.steps.learn.values({ ...batch }).loss[0],
+    dispose() {
+      program.dispose();
+      optimizer.dispose();
+      networks.online.dispose();
+      networks.target.dispose();
+    },
+  };
+}
+
+export type Learner = ReturnType<typeof createLearner>;
+export type Batch = ReturnType<typeof randomBatch>;
+
+/** States of random pixels, [count, 4, 84, 84]. */
+export function randomStates(random: Generator, count: number): Uint8Array {
+  const words = new Uint32Array((count * elements(FRAMES)) / 4);
+  for (let i = 0; i < words.length; i++) words[i] = random.integer(2 ** 32);
+  return new Uint8Array(words.buffer);
+}
+
+/** A minibatch with the shapes of a real one. */
+export function randomBatch(random: Generator, size: number) {
+  return {
+    states: randomStates(random, size),
+    actions: Int32Array.from({ length: size }, () => random.integer(NUM_ACTIONS)),
+    returns: Float32Array.from({ length: size }, () => random.integer(3) - 1),
+    discounts: new Float32Array(size).fill(0.99),
+    nextStates: randomStates(random, size),
+  };
+}
+
+/** Some minibatches in turn, so that none stays in the caches. */
+export function batchCycle(size: number, count = 4): () => Batch {
+  const random = new Generator(1, 'benchmark');
+  const batches = Array.from({ length: count }, () => randomBatch(random, size));
+  let next = 0;
+  return () => batches[next++ % count];
+}
+
+function elements(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}

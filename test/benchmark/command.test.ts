@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { Report } from '../../scripts/benchmark/report.ts';
+import { printed, runCommand, startCommand } from '../cli/support.ts';
+
+async function report(...args: string[]): Promise<Report> {
+  const { code, stdout, stderr } = await runCommand('benchmark', ...args, '--json');
+  expect(code, stderr).toBe(0);
+  expect(stderr).toContain('warming up');
+  return JSON.parse(stdout);
+}
+
+function checkTimes({ milliseconds }: Report, rounds: number): void {
+  for (const { rounds: times, median, min, max } of Object.values(milliseconds)) {
+    expect(times).toHaveLength(rounds);
+    for (const ms of times) expect(ms).toBeGreaterThan(0);
+    expect(min).toBe(Math.min(...times));
+    expect(max).toBe(Math.max(...times));
+    const sorted = [...times].sort((a, b) => a - b);
+    expect(median).toBeCloseTo((sorted[Math.floor((rounds - 1) / 2)] + sorted[Math.ceil((rounds - 1) / 2)]) / 2, 9);
+  }
+}
+
+describe('benchmark', () => {
+  test('learner prints one object whose ratios are quotients of the medians beside them', async () => {
+    const result = await report('learner', '--rounds', '2', '--turn-seconds', '0.01');
+    checkTimes(result, 2);
+    const { milliseconds, ratios, ratioSpreads, targets, settings, figures } = result;
+    expect(Object.keys(milliseconds)).toEqual(expect.arrayContaining(['eager', 'compiled', 'plain', 'floor']));
+    const quotient = (above: string, below: string) => milliseconds[above].median / milliseconds[below].median;
+    expect(ratios).toMatchObject({
+      eagerOverCompiled: quotient('eager', 'compiled'),
+      weightNormOverPlain: quotient('compiled', 'plain'),
+      compiledOverFloor: quotient('compiled', 'floor'),
+    });
+    expect(ratios).not.toHaveProperty('torchOverCompiled'); // without --peers
+    const [first, second] = [0, 1].map((i) => milliseconds.eager.rounds[i] / milliseconds.compiled.rounds[i]);
+    expect(ratioSpreads.eagerOverCompiled).toMatchObject({
+      min: Math.min(first, second),
+      max: Math.max(first, second),
+    });
+    expect(targets.eagerOverCompiled).toEqual({ atLeast: 2, met: ratios.eagerOverCompiled >= 2 });
+    expect(settings).toMatchObject({ batchSize: 32, numActions: 9, updateFlops: 2_183_266_304 });
+    expect(figures.matrixPeakGflopPerSecond).toBeCloseTo(2_183_266_304 / milliseconds.floor.median / 1e6, 6);
+    expect(result.machine).toMatchObject({ tensorflow: '2.21.0', loadBefore: expect.any(Number) });
+  });
+
+  test('acting prints a table of times, ratios and the machine', async () => {
+    const { code, stdout, stderr } = await runCommand(
+      'benchmark',
+      'acting',
+      '--rounds',
+      '1',
+      '--turn-seconds',
+      '0.001',
+    );
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^compiled, weight norm, 8 at once +\d/m);
+    expect(stdout).toMatch(/^eager \/ compiled, 1 at once +\d/m);
+    expect(stdout).toContain('1 rounds of 1 ms turns');
+  });
+
+  test('sidecar measures the bridge, Python and the emulator alone', async () => {
+    const result = await report('sidecar', '--rounds', '1', '--turn-seconds', '0.02');
+    checkTimes(result, 1);
+    const { milliseconds, ratios } = result;
+    expect(ratios.directOverBridge8).toBe(milliseconds.direct8.median / milliseconds.bridge8.median);
+    // One agent step is four frames and some image processing.
+    expect(milliseconds.direct1.median).toBeGreaterThan(milliseconds.ale.median);
+  });
+
+  test('memory counts tensors and resident memory in tenths, and its exit code is its verdict', async () => {
+    const { code, stdout, stderr } = await runCommand(
+      ...['benchmark', 'memory', '--updates', '100', '--batch-size', '1', '--json'],
+    );
+    expect(stderr).toContain('numTensors is constant');
+    const { rows, tensorGrowth, constant } = JSON.parse(stdout);
+    expect(code).toBe(constant ? 0 : 1);
+    expect(tensorGrowth).toBe(0);
+    expect(rows).toHaveLength(10);
+    // Four environments, so four updates a step.
+    expect(rows.at(-1).updates).toBeGreaterThanOrEqual(100);
+    expect(rows.at(-1).updates).toBeLessThan(104);
+    expect(rows.at(-1).rssMegabytes).toBeGreaterThan(100);
+  });
+
+  test.each([
+    [['flying'], /Allowed choices are learner, acting/],
+    [['learner', '--rounds', '0'], /a whole number from 1 to 100000/],
+    [['learner', '--updates', '200'], /--updates 200 does not go with "learner"/],
+  ])('%j ends with one line and exit code 2', async (args, message) => {
+    const { code, stdout, stderr } = await runCommand('benchmark', ...args);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^benchmark: [^\n]*\n$/);
+    expect(stderr).toMatch(message);
+  });
+
+  test('Ctrl-C ends it with exit code 130, and its children', async () => {
+    const { child, finished } = startCommand('benchmark', ['sidecar', '--rounds', '1000']);
+    await printed(child, 'starting emulators');
+    let children: string[] = [];
+    const started = async () => {
+      children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
+      return children.length;
+    };
+    await expect.poll(started, { timeout: 60_000 }).toBeGreaterThanOrEqual(2);
+    child.kill('SIGINT');
+    const { code, stdout } = await finished;
+    expect(code).toBe(130);
+    expect(stdout).toBe('');
+    await expect.poll(() => children.filter(isRunning), { timeout: 5000 }).toEqual([]);
+  });
+});
+
+function isRunning(pid: string): boolean {
+  try {
+    // State Z: it has ended, and waits for its parent to hear of it.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

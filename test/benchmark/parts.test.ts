@@ -1,0 +1,86 @@
+import '../node-backend.ts';
+import { afterAll, describe, expect, test } from 'vitest';
+import { layerWork, updateFlops } from '../../scripts/benchmark/flops.ts';
+import { cpuHasBfloat16 } from '../../scripts/benchmark/machine.ts';
+import { judge } from '../../scripts/benchmark/memory.ts';
+import { Peer } from '../../scripts/benchmark/peer.ts';
+import { projectPython } from '../../scripts/benchmark/peer-environment.ts';
+import { natureQNetwork } from '../../src/networks/index.ts';
+
+describe('the floating-point operations of an update', () => {
+  const networks = (['weight', 'none'] as const).map((normalization) =>
+    natureQNetwork({
+      inputShape: [84, 84, 4],
+      padding: 'valid',
+      hiddenUnits: [512],
+      numActions: 9,
+      normalization,
+      seed: 1,
+    }),
+  );
+  afterAll(() => {
+    for (const network of networks) network.dispose();
+  });
+
+  test('follow from the layer shapes, as counted by hand', () => {
+    expect(layerWork(networks[0])).toEqual([
+      { name: 'conv1', multiplyAdds: 20 * 20 * 32 * (8 * 8 * 4) },
+      { name: 'conv2', multiplyAdds: 9 * 9 * 64 * (4 * 4 * 32) },
+      { name: 'conv3', multiplyAdds: 7 * 7 * 64 * (3 * 3 * 64) },
+      { name: 'dense1', multiplyAdds: 512 * 3136 },
+      { name: 'q', multiplyAdds: 9 * 512 },
+    ]);
+    expect(updateFlops(networks[0], 32)).toBe(2_183_266_304);
+  });
+
+  test('are the same without weight norm, and grow with the batch', () => {
+    expect(updateFlops(networks[1], 32)).toBe(2_183_266_304);
+    expect(updateFlops(networks[1], 64)).toBe(2 * 2_183_266_304);
+  });
+});
+
+test('bfloat16 is found among the flags of a CPU, whole words only', () => {
+  const cpu = (flags: string) => `processor\t: 0\nflags\t\t: fpu ${flags} sse\n`;
+  expect(cpuHasBfloat16(cpu('avx512_bf16'))).toBe(true);
+  expect(cpuHasBfloat16(cpu('amx_bf16 amx_tile'))).toBe(true);
+  expect(cpuHasBfloat16(cpu('avx512f avx2'))).toBe(false);
+  expect(cpuHasBfloat16('model name : avx512_bf16\n')).toBe(false);
+});
+
+describe('memory is judged after the first tenth', () => {
+  const rows = (...pairs: [number, number][]) =>
+    pairs.map(([numTensors, rssMegabytes]) => ({ numTensors, rssMegabytes }));
+
+  test('constant tensors and RSS within 2 % are constant, whatever warm-up did', () => {
+    expect(judge(rows([50, 300], [62, 500], [62, 505], [62, 509]))).toEqual({
+      tensorGrowth: 0,
+      rssSpread: expect.closeTo(0.018, 6),
+      constant: true,
+    });
+  });
+
+  test('one tensor more, or 3 % more memory, are not', () => {
+    expect(judge(rows([62, 500], [62, 500], [63, 500]))).toMatchObject({ tensorGrowth: 1, constant: false });
+    expect(judge(rows([62, 500], [62, 500], [62, 515])).constant).toBe(false);
+  });
+});
+
+describe('a peer', () => {
+  test('that cannot start says why in one line', async () => {
+    const options = { game: 'no_such_game', vectors: {} };
+    await expect(Peer.start(projectPython(), 'atari_direct.py', options)).rejects.toThrow(
+      /^peers\/atari_direct\.py ended \(exit code 1\): TypeError: loadROM/,
+    );
+    await expect(Peer.start('/no/such/python', 'atari_direct.py', options)).rejects.toThrow(/ENOENT/);
+  });
+
+  test('works in its turn and ends when it is closed', async () => {
+    const peer = await Peer.start(projectPython(), 'atari_direct.py', { game: 'enduro', vectors: {} });
+    expect(peer.about).toMatchObject({ 'ale-py': expect.stringMatching(/^\d+\./) });
+    const ms = await peer.variant('ale', 'a frame').turn(20);
+    expect(ms).toBeGreaterThan(0.005);
+    expect(ms).toBeLessThan(20);
+    await peer.close();
+    await expect(peer.variant('ale', 'a frame').turn(20)).rejects.toThrow('ended (exit code 0)');
+  });
+});

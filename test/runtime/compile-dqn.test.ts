@@ -1,0 +1,115 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect, it } from 'vitest';
+import { allVariables, type BatchTensors, dqnFunctions, trainableVariables } from '../../agents/dqn/functions.ts';
+import { natureQNetwork } from '../../src/networks/index.ts';
+import { createOptimizer } from '../../src/optimizers/index.ts';
+import { compile, type InputSpec, type TypedArray } from '../../src/runtime/compile/index.ts';
+import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
+import type { Normalization } from '../../src/weightnorm/index.ts';
+import { bytes, relativeError, wave } from './learning-steps.ts';
+
+loadTensorFlow();
+
+// Small images: with this batch the first convolution scales its kernel and the others their outputs.
+const [BATCH, SIZE, FRAMES, NUM_ACTIONS] = [6, 36, 4, 5];
+const UPDATES = 10;
+
+function createAgent(normalization: Normalization, doubleQ: boolean, eager: boolean) {
+  const network = (normalization: Normalization) =>
+    natureQNetwork({
+      inputShape: [SIZE, SIZE, FRAMES],
+      padding: 'valid',
+      hiddenUnits: [64],
+      numActions: NUM_ACTIONS,
+      normalization,
+      seed: 1,
+    });
+  const networks = { online: network(normalization), target: network('none') };
+  const optimizer = createOptimizer(
+    { name: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1.5e-4 },
+    trainableVariables(networks.online),
+  );
+  const functions = dqnFunctions(networks, optimizer, { loss: 'huber', doubleQ, maxGradientNorm: 1 });
+  const states: InputSpec = { shape: [BATCH, FRAMES, SIZE, SIZE], dtype: 'uint8' };
+  const values: InputSpec = { shape: [BATCH], dtype: 'float32' };
+  const program = compile(
+    {
+      act: { inputs: { states }, fn: ({ states }) => ({ actions: functions.act(states) }) },
+      learn: {
+        inputs: {
+          states,
+          actions: { shape: [BATCH], dtype: 'int32' },
+          returns: values,
+          discounts: values,
+          nextStates: states,
+        },
+        fn: (batch) => ({ ...functions.learn(batch as unknown as BatchTensors) }),
+      },
+      sync: { inputs: {}, fn: () => functions.syncTarget() },
+    },
+    { eager },
+  );
+  program.steps.sync.run({});
+  return {
+    program,
+    /** All weights and slots by name. */
+    state() {
+      program.pull();
+      const named = [
+        ...allVariables(networks.online).map(({ name, variable }) => [`online/${name}`, variable] as const),
+        ...allVariables(networks.target).map(({ name, variable }) => [`target/${name}`, variable] as const),
+        ...Object.entries(optimizer.slots),
+      ];
+      return Object.fromEntries(named.map(([name, variable]) => [name, variable.dataSync() as TypedArray]));
+    },
+    dispose() {
+      program.dispose();
+      optimizer.dispose();
+      networks.online.dispose();
+      networks.target.dispose();
+    },
+  };
+}
+
+function batch(step: number) {
+  const states = (phase: number) => bytes(BATCH * FRAMES * SIZE * SIZE, phase);
+  return {
+    states: states(step),
+    actions: Int32Array.from({ length: BATCH }, (_, i) => (i + step) % NUM_ACTIONS),
+    returns: wave(BATCH, step),
+    discounts: new Float32Array(BATCH).fill(0.97),
+    nextStates: states(step + 3),
+  };
+}
+
+it.each([
+  ['none', false],
+  ['weight', false],
+  ['weight', true],
+  ['mean-only-batch', true],
+  ['weight+mean-only-batch', true],
+] as const)(
+  'the agent compiled and op by op agree over ten updates (normalization %s, double Q %s)',
+  (normalization, doubleQ) => {
+    const before = tf.memory().numTensors;
+    const [compiled, eager] = [false, true].map((eager) => createAgent(normalization, doubleQ, eager));
+    const start = eager.state();
+    for (let update = 0; update < UPDATES; update++) {
+      if (update === 5) for (const { program } of [compiled, eager]) program.steps.sync.run({});
+      const [actual, expected] = [compiled, eager].map(({ program }) => program.steps.learn.values(batch(update)));
+      expect(relativeError(actual.loss, expected.loss), `loss at update ${update}`).toBeLessThan(1e-5);
+      expect(relativeError(actual.meanQ, expected.meanQ), `mean Q at update ${update}`).toBeLessThan(1e-5);
+    }
+    const [actual, expected] = [compiled.state(), eager.state()];
+    for (const [name, values] of Object.entries(expected)) {
+      expect(relativeError(actual[name], values), name).toBeLessThan(1e-5);
+      expect(relativeError(start[name], values), `${name} moved`).toBeGreaterThan(1e-4);
+    }
+    const states = bytes(BATCH * FRAMES * SIZE * SIZE, 99);
+    const actions = [compiled, eager].map(({ program }) => Array.from(program.steps.act.values({ states }).actions));
+    expect(actions[0]).toEqual(actions[1]);
+    compiled.dispose();
+    eager.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  },
+);
