@@ -24,11 +24,15 @@ const AS_PEERS: Partial<DqnConfig> = {
 };
 
 const OWN: { name: string; title: string; config: DqnConfig }[] = [
-  { name: 'default', title: 'default preset (weight norm, double, 3-step, 4 envs)', config: presets.fast.config },
   {
-    name: 'compressed',
-    title: 'default preset, compressed replay',
-    config: { ...presets.fast.config, replayCompression: 'delta' },
+    name: 'default',
+    title: 'default preset (weight norm, double, 3-step, compressed replay, 4 envs)',
+    config: presets.fast.config,
+  },
+  {
+    name: 'uncompressed',
+    title: 'default preset without replay compression',
+    config: { ...presets.fast.config, replayCompression: 'none' },
   },
   ...[1, 4, 8].map((numEnvs) => ({
     name: `nature${numEnvs}`,
@@ -55,10 +59,10 @@ async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
 
   const ratios: Ratio[] = [
     {
-      name: 'compressedOverDefault',
-      title: 'compressed replay / default preset',
-      above: 'compressed',
-      below: 'default',
+      name: 'compressedOverUncompressed',
+      title: 'default preset, replay compressed / not',
+      above: 'default',
+      below: 'uncompressed',
       target: { atMost: 1.1 },
     },
   ];

@@ -63,9 +63,9 @@ async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
     },
   ];
 
-  const bfloat16 = usesGpu || cpuHasBfloat16() ? bfloat16Options() : undefined;
-  if (bfloat16 !== undefined) {
-    variants.push(variant('bfloat16', 'compiled, weight norm, bfloat16', make('weight', bfloat16)));
+  if (usesGpu || cpuHasBfloat16()) {
+    const bfloat16 = make('weight', { precision: 'bfloat16' });
+    variants.push(variant('bfloat16', 'compiled, weight norm, bfloat16', bfloat16));
     ratios.push({
       name: 'float32OverBfloat16',
       title: 'float32 / bfloat16',
@@ -139,18 +139,6 @@ function floor(flops: number, defer: PrepareOptions['defer']): Variant {
     title: 'floor: its FLOPs at the matrix peak',
     turn: (turnMs) => timeCalls(() => program.steps.multiply.values({}), turnMs) * (flops / productFlops),
   };
-}
-
-/** Options for compiled steps that multiply in bfloat16; undefined where `compile` still multiplies in float32 with them. */
-function bfloat16Options(): CompileOptions | undefined {
-  const options = { precision: 'bfloat16' } as CompileOptions;
-  const finest = 1 + 2 ** -12; // bfloat16 keeps 8 bits: it becomes 1
-  const [a, b] = [finest, 1].map((value) => tf.tidy(() => tf.variable(tf.tensor2d([[value]]), false))) as Matrix[];
-  const program = compile({ multiply: { inputs: {}, fn: () => ({ product: tf.matMul(a, b) }) } }, options);
-  const [product] = program.steps.multiply.values({}).product;
-  program.dispose();
-  tf.dispose([a, b]);
-  return product === 1 ? options : undefined;
 }
 
 /** What is compared must be the same work: the first update from the same weights has the same loss. */

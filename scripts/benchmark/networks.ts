@@ -18,16 +18,17 @@ export interface LearnerOptions {
 
 /** The agent's functions over Nature's network, compiled or op by op: Adam, target network, Huber loss, one step of reward. */
 export function createLearner({ normalization, actingBatch, learningBatch, compile: compileOptions }: LearnerOptions) {
-  const network = () =>
+  const network = (networkNormalization: LearnerOptions['normalization']) =>
     natureQNetwork({
       inputShape: [84, 84, 4],
       padding: 'valid',
       hiddenUnits: [512],
       numActions: NUM_ACTIONS,
-      normalization,
+      normalization: networkNormalization,
       seed: 1,
     });
-  const networks = { online: network(), target: network() };
+  // As the agent's: the target network is plain, and gets the weights that the online network applies.
+  const networks = { online: network(normalization), target: network('none') };
   const optimizer = createOptimizer(
     { name: 'adam', learningRate: LEARNING_RATE, beta1: 0.9, beta2: 0.999, epsilon: 1.5e-4 },
     trainableVariables(networks.online),
