@@ -43,6 +43,11 @@ export const dqnConfigSchema = z.strictObject({
     ['default', 'data-dependent'],
   ),
 
+  precision: choice(
+    'of convolutions and matrix products; bfloat16 is faster on GPUs and CPUs with avx512_bf16 or amx_bf16, several times slower elsewhere',
+    ['float32', 'bfloat16'],
+  ),
+
   optimizer: choice('update rule', ['adam', 'adamax', 'centered-rmsprop', 'sgd']),
   learningRate: number('step size', 'per update', Number.MIN_VALUE),
   beta1: number('decay of the mean gradient (adam, adamax)', 'factor', 0, 0.999999),
@@ -99,6 +104,7 @@ const atari = {
   hiddenUnits: [512],
   normalization: 'none',
   initialization: 'default',
+  precision: 'float32',
   optimizer: 'adam',
   learningRate: 6.25e-5,
   beta1: 0.9,

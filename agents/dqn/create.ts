@@ -68,7 +68,7 @@ export function createLearner(config: DqnConfig, env: VectorEnv) {
   };
   const optimizer = createOptimizer(optimizerConfig(config), trainableVariables(networks.online));
   const functions = dqnFunctions(networks, optimizer, config);
-  const runner = new DqnRunner(functions, networks, replayOptions(config, env));
+  const runner = new DqnRunner(functions, networks, replayOptions(config, env), config.precision);
   return {
     networks,
     optimizer,
@@ -91,7 +91,7 @@ export function createPlayer(config: DqnConfig, env: VectorEnv, load: (network: 
   const network = createQNetwork({ ...config, normalization: 'none' }, env);
   assignEffectiveWeights(network, trained);
   trained.dispose();
-  const policy = compilePolicy(network, env.numEnvs, replayOptions(config, env));
+  const policy = compilePolicy(network, env.numEnvs, replayOptions(config, env), config.precision);
   return {
     act: policy.act,
     dispose() {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { FrameArray, ReplayOptions, TransitionBatch } from '../../src/replay/index.ts';
-import { compile, type InputSpec } from '../../src/runtime/compile/index.ts';
+import { compile, type InputSpec, type Precision } from '../../src/runtime/compile/index.ts';
 import { type DataDependentInitReport, dataDependentInit } from '../../src/weightnorm/index.ts';
 import { type BatchTensors, type DqnFunctions, greedyActions, networkInput, type QNetworks } from './functions.ts';
 
@@ -18,8 +18,8 @@ export class DqnRunner {
   private readonly program: ReturnType<typeof compileFunctions>;
   private readonly networks: QNetworks;
 
-  constructor(functions: DqnFunctions, networks: QNetworks, replay: ReplayOptions) {
-    this.program = compileFunctions(functions, replay);
+  constructor(functions: DqnFunctions, networks: QNetworks, replay: ReplayOptions, precision: Precision) {
+    this.program = compileFunctions(functions, replay, precision);
     this.networks = networks;
   }
 
@@ -65,37 +65,43 @@ export class DqnRunner {
   }
 }
 
-function compileFunctions(functions: DqnFunctions, replay: ReplayOptions) {
+function compileFunctions(functions: DqnFunctions, replay: ReplayOptions, precision: Precision) {
   const { batchSize, lanes } = replay;
   const states = statesSpec(batchSize, replay);
   const values: InputSpec = { shape: [batchSize], dtype: 'float32' };
-  return compile({
-    act: {
-      inputs: { states: statesSpec(lanes, replay) },
-      fn: ({ states }) => ({ actions: functions.act(states) }),
-    },
-    learn: {
-      inputs: {
-        states,
-        actions: { shape: [batchSize], dtype: 'int32' },
-        returns: values,
-        discounts: values,
-        nextStates: states,
+  return compile(
+    {
+      act: {
+        inputs: { states: statesSpec(lanes, replay) },
+        fn: ({ states }) => ({ actions: functions.act(states) }),
       },
-      fn: (batch) => ({ ...functions.learn(batch as unknown as BatchTensors) }),
+      learn: {
+        inputs: {
+          states,
+          actions: { shape: [batchSize], dtype: 'int32' },
+          returns: values,
+          discounts: values,
+          nextStates: states,
+        },
+        fn: (batch) => ({ ...functions.learn(batch as unknown as BatchTensors) }),
+      },
+      syncTarget: { inputs: {}, fn: () => functions.syncTarget() },
     },
-    syncTarget: { inputs: {}, fn: () => functions.syncTarget() },
-  });
+    { precision },
+  );
 }
 
 /** The greedy policy of one network, compiled for a number of environments. */
-export function compilePolicy(network: tf.LayersModel, numEnvs: number, options: StateOptions) {
-  const program = compile({
-    act: {
-      inputs: { states: statesSpec(numEnvs, options) },
-      fn: ({ states }) => ({ actions: greedyActions(network, states) }),
+export function compilePolicy(network: tf.LayersModel, numEnvs: number, options: StateOptions, precision: Precision) {
+  const program = compile(
+    {
+      act: {
+        inputs: { states: statesSpec(numEnvs, options) },
+        fn: ({ states }) => ({ actions: greedyActions(network, states) }),
+      },
     },
-  });
+    { precision },
+  );
   return {
     act: (states: FrameArray): ArrayLike<number> => program.steps.act.values({ states }).actions,
     dispose: () => program.dispose(),

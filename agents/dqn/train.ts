@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { EnvSettings, SidecarInfo, VectorEnv } from 'gymnasium-js-bridge';
 import { makeVectorEnv } from 'gymnasium-js-bridge';
 import { kebab, UsageError } from '../../src/cli/index.ts';
+import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { MetricsWriter, type ScalarWriter } from '../../src/training/metrics.ts';
 import { RunFolder } from '../../src/training/run-folder.ts';
 import { readTrainerState, type TrainingStatus, type TrainSummary, train } from '../../src/training/trainer.ts';
@@ -105,7 +106,10 @@ async function runTraining(
   { openScalars, note, onStatus, signal }: TrainDqnOptions,
   { agent, learner, resumeFrom }: TrainingParts,
 ): Promise<TrainSummary> {
-  const { steps, checkpointPeriodSteps, keepCheckpoints, logPeriodSteps } = config;
+  const { steps, precision, checkpointPeriodSteps, keepCheckpoints, logPeriodSteps } = config;
+  if (precision === 'bfloat16' && !loadTensorFlow().hasBfloat16) {
+    note?.('--precision bfloat16: this processor has no instructions for it; float32 is several times faster here');
+  }
   const metrics = new MetricsWriter(
     folder.metricsPath,
     openScalars?.(join(folder.path, 'tensorboard')),

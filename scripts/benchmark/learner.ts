@@ -2,7 +2,6 @@ import * as tf from '@tensorflow/tfjs';
 import { type CompileOptions, compile } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { updateFlops } from './flops.ts';
-import { cpuHasBfloat16 } from './machine.ts';
 import { batchCycle, createLearner, LEARNING_RATE, type Learner, NUM_ACTIONS } from './networks.ts';
 import { Peer } from './peer.ts';
 import { peerPython } from './peer-environment.ts';
@@ -24,7 +23,7 @@ export const learner: Benchmark = {
 };
 
 async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
-  const { usesGpu } = loadTensorFlow();
+  const { usesGpu, hasBfloat16 } = loadTensorFlow();
   const make = (normalization: 'weight' | 'none', options: CompileOptions = {}) => {
     const made = createLearner({ normalization, actingBatch: 1, learningBatch: BATCH_SIZE, compile: options });
     defer(made.dispose);
@@ -63,7 +62,7 @@ async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
     },
   ];
 
-  if (usesGpu || cpuHasBfloat16()) {
+  if (hasBfloat16) {
     const bfloat16 = make('weight', { precision: 'bfloat16' });
     variants.push(variant('bfloat16', 'compiled, weight norm, bfloat16', bfloat16));
     ratios.push({

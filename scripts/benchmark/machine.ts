@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 
@@ -26,17 +25,4 @@ export function describeMachine(): Machine {
 /** Processes that ran or waited to run, averaged over the last minute. */
 export function load(): number {
   return Math.round(loadavg()[0] * 100) / 100;
-}
-
-/** Whether the CPU multiplies bfloat16 numbers itself; without that they are slower than float32, not faster. */
-export function cpuHasBfloat16(cpuInfo = readCpuInfo()): boolean {
-  return /^flags\s*:.*\b(avx512_bf16|amx_bf16)\b/m.test(cpuInfo);
-}
-
-function readCpuInfo(): string {
-  try {
-    return readFileSync('/proc/cpuinfo', 'utf8');
-  } catch {
-    return ''; // not Linux
-  }
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { acting } from './acting.ts';
 import { endToEnd } from './end-to-end.ts';
+import { kernels } from './kernels.ts';
 import { learner } from './learner.ts';
 import { describeMachine, load } from './machine.ts';
 import { measureMemory } from './memory.ts';
@@ -13,6 +14,7 @@ import { sidecar } from './sidecar.ts';
 /** Those that compare variants; `memory` is another kind. */
 export const benchmarks: Readonly<Record<string, Benchmark>> = {
   learner,
+  kernels,
   acting,
   replay,
   sidecar,

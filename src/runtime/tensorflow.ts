@@ -19,6 +19,8 @@ export interface TensorFlowRuntime {
   /** Of the C library, such as "2.21.0". */
   version: string;
   usesGpu: boolean;
+  /** Whether the device multiplies bfloat16 numbers itself: precision `bfloat16` is faster there, and several times slower elsewhere. */
+  hasBfloat16: boolean;
   /** Where the kernels run, in words: "CPU (8 cores)" or "GPU (NVIDIA H200)". */
   device: string;
 }
@@ -67,7 +69,14 @@ export function loadTensorFlow(): TensorFlowRuntime {
   const backend = tf.backend() as unknown as { binding: { TF_Version: string }; isUsingGpuDevice: boolean };
   const usesGpu = backend.isUsingGpuDevice;
   const version = backend.binding.TF_Version;
-  loaded = { tf, version, usesGpu, device: usesGpu ? describeGpu() : `CPU (${availableParallelism()} cores)` };
+  const hasBfloat16 = usesGpu || cpuHasBfloat16();
+  loaded = {
+    tf,
+    version,
+    usesGpu,
+    hasBfloat16,
+    device: usesGpu ? describeGpu() : `CPU (${availableParallelism()} cores)`,
+  };
   return loaded;
 }
 
@@ -95,4 +104,17 @@ export function describeGpu(driverFolder = '/proc/driver/nvidia/gpus'): string {
     return /^Model:\s*(.+?)\s*$/m.exec(information)?.[1];
   });
   return models[0] && new Set(models).size === 1 ? `GPU (${models[0]})` : 'GPU';
+}
+
+/** Whether the CPU has instructions for products of bfloat16 numbers. */
+export function cpuHasBfloat16(cpuInfo = readCpuInfo()): boolean {
+  return /^flags\s*:.*\b(avx512_bf16|amx_bf16)\b/m.test(cpuInfo);
+}
+
+function readCpuInfo(): string {
+  try {
+    return readFileSync('/proc/cpuinfo', 'utf8');
+  } catch {
+    return ''; // not Linux
+  }
 }

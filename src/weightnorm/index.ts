@@ -19,4 +19,10 @@ export {
   NormalizedDense,
   type NormalizedLayer,
 } from './layers.ts';
-export { DEFAULT_EPSILON, type UnitAxis, type WeightNormalizeOptions, weightNormalize } from './normalize.ts';
+export {
+  DEFAULT_EPSILON,
+  type UnitAxis,
+  unitNorms,
+  type WeightNormalizeOptions,
+  weightNormalize,
+} from './normalize.ts';

@@ -1,7 +1,6 @@
 import '../node-backend.ts';
 import { afterAll, describe, expect, test } from 'vitest';
 import { layerWork, updateFlops } from '../../scripts/benchmark/flops.ts';
-import { cpuHasBfloat16 } from '../../scripts/benchmark/machine.ts';
 import { judge } from '../../scripts/benchmark/memory.ts';
 import { Peer } from '../../scripts/benchmark/peer.ts';
 import { projectPython } from '../../scripts/benchmark/peer-environment.ts';
@@ -37,14 +36,6 @@ describe('the floating-point operations of an update', () => {
     expect(updateFlops(networks[1], 32)).toBe(2_183_266_304);
     expect(updateFlops(networks[1], 64)).toBe(2 * 2_183_266_304);
   });
-});
-
-test('bfloat16 is found among the flags of a CPU, whole words only', () => {
-  const cpu = (flags: string) => `processor\t: 0\nflags\t\t: fpu ${flags} sse\n`;
-  expect(cpuHasBfloat16(cpu('avx512_bf16'))).toBe(true);
-  expect(cpuHasBfloat16(cpu('amx_bf16 amx_tile'))).toBe(true);
-  expect(cpuHasBfloat16(cpu('avx512f avx2'))).toBe(false);
-  expect(cpuHasBfloat16('model name : avx512_bf16\n')).toBe(false);
 });
 
 describe('memory is judged after the first tenth', () => {

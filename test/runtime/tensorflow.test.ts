@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { describeGpu, loadTensorFlow } from '../../src/runtime/tensorflow.ts';
+import { cpuHasBfloat16, describeGpu, loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'weightnorm-rl-runtime-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -70,4 +70,12 @@ describe('describeGpu', () => {
     expect(describeGpu(join(folder, 'no-such-folder'))).toBe('GPU');
     expect(describeGpu(writeGpus('mixed', ['NVIDIA H200', 'NVIDIA L4']))).toBe('GPU');
   });
+});
+
+it('bfloat16 is found among the flags of a CPU, whole words only', () => {
+  const cpu = (flags: string) => `processor\t: 0\nflags\t\t: fpu ${flags} sse\n`;
+  expect(cpuHasBfloat16(cpu('avx512_bf16'))).toBe(true);
+  expect(cpuHasBfloat16(cpu('amx_bf16 amx_tile'))).toBe(true);
+  expect(cpuHasBfloat16(cpu('avx512f avx2'))).toBe(false);
+  expect(cpuHasBfloat16('model name : avx512_bf16\n')).toBe(false);
 });
