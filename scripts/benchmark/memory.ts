@@ -30,8 +30,8 @@ export interface MemoryResult {
   rows: MemoryRow[];
   /** From the end of warm-up on. */
   tensorGrowth: number;
-  /** Largest over smallest median, less 1, from the end of warm-up on. */
-  rssSpread: number;
+  /** Largest rise of one row's median over an earlier row's, from the end of warm-up on. Memory that goes back to the system is no leak. */
+  rssGrowth: number;
   constant: boolean;
 }
 
@@ -85,11 +85,14 @@ export async function measureMemory(
 /** Whether tensors and resident memory stayed the same from the end of warm-up on. */
 export function judge(
   rows: readonly Pick<MemoryRow, 'numTensors' | 'rssMegabytes'>[],
-): Pick<MemoryResult, 'tensorGrowth' | 'rssSpread' | 'constant'> {
+): Pick<MemoryResult, 'tensorGrowth' | 'rssGrowth' | 'constant'> {
   const warm = rows.slice(WARM_UP_ROWS);
   const tensors = summarize(warm.map(({ numTensors }) => numTensors));
-  const rss = summarize(warm.map(({ rssMegabytes }) => rssMegabytes));
   const tensorGrowth = tensors.max - tensors.min;
-  const rssSpread = rss.max / rss.min - 1;
-  return { tensorGrowth, rssSpread, constant: tensorGrowth === 0 && rssSpread <= ALLOWED_GROWTH };
+  let [least, rssGrowth] = [Number.POSITIVE_INFINITY, 0];
+  for (const { rssMegabytes } of warm) {
+    rssGrowth = Math.max(rssGrowth, rssMegabytes / least - 1);
+    least = Math.min(least, rssMegabytes);
+  }
+  return { tensorGrowth, rssGrowth, constant: tensorGrowth === 0 && rssGrowth <= ALLOWED_GROWTH };
 }

@@ -100,9 +100,9 @@ export function formatMemoryRow({ updates, numTensors, rssMegabytes, seconds }: 
   return memoryLine([updates, numTensors, rssMegabytes.toFixed(1), seconds.toFixed(0)]);
 }
 
-export function formatMemoryVerdict({ constant, tensorGrowth, rssSpread }: MemoryResult): string {
+export function formatMemoryVerdict({ constant, tensorGrowth, rssGrowth }: MemoryResult): string {
   const tensors = tensorGrowth === 0 ? 'numTensors is constant' : `numTensors varies by ${tensorGrowth}`;
-  return `${constant ? 'constant' : 'NOT constant'} after warm-up (the first tenth): ${tensors}, RSS varies by ${(rssSpread * 100).toFixed(2)} % (at most 2 %)`;
+  return `${constant ? 'constant' : 'NOT constant'} after warm-up (the first tenth): ${tensors}, RSS grows by ${(rssGrowth * 100).toFixed(2)} % (at most 2 %)`;
 }
 
 function memoryLine(cells: (string | number)[]): string {
