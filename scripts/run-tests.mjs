@@ -1,6 +1,6 @@
 // @ts-check
 
-// `npm test`: vitest, then one plain line with the counts.
+// `npm test`: vitest, then a line for each test left out and why, then one plain line with the counts.
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -37,8 +37,9 @@ export async function runTests(root, args) {
     process.stderr.write(`The tests did not finish (vitest: ${signal ?? `exit code ${code}`}).\n`);
     return code || 1;
   }
-  const { passed, failed, skipped } = counts;
+  const { passed, failed, skipped, leftOut } = counts;
   if (passed + failed === 0) process.stderr.write('No test ran.\n');
+  for (const line of leftOut) process.stdout.write(`left out: ${line}\n`);
   process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
   return code || (failed > 0 || passed === 0 ? 1 : 0);
 }

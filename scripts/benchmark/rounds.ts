@@ -17,8 +17,8 @@ export interface RoundOptions {
 }
 
 /**
- * Every variant has a turn in every round (A B C, A B C, ...), so that what slows the machine down for a while slows all of them. Returns for each variant
- * the milliseconds of each round.
+ * Every variant has a turn in every round, every other round backwards (A B C, C B A, ...): what slows the machine down for a while slows all of them, and none
+ * always follows the same one. Returns for each variant the milliseconds of each round.
  */
 export async function interleave(
   variants: readonly Variant[],
@@ -29,7 +29,7 @@ export async function interleave(
   for (let round = 1 - warmUpRounds; round <= rounds; round++) {
     if (round > LEAST_ROUNDS && performance.now() - startMs > maxMs) break;
     onRound?.(Math.max(0, round));
-    for (const variant of variants) {
+    for (const variant of round % 2 === 0 ? variants.toReversed() : variants) {
       await pause(PAUSE_MS);
       const ms = await variant.turn(turnMs);
       if (round >= 1) times[variant.name].push(ms);

@@ -1,0 +1,70 @@
+// A page of a real browser that holds one bundled module of the tests.
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { build } from 'vite';
+import { onTestFinished } from 'vitest';
+
+export interface TestPage {
+  /** Runs an expression in the page, where `bundle` holds the module's exports; waits for its promise. */
+  evaluate<T>(expression: string): Promise<T>;
+  /** What the page logged as a warning or error, and errors that it did not catch. */
+  complaints: string[];
+  /** The address of every request that left the page. */
+  requests: string[];
+  /** Where the page comes from, such as `http://127.0.0.1:4000/`. */
+  address: string;
+}
+
+/** One file of plain JavaScript that declares `bundle`, the exports of a TypeScript module. */
+export async function bundle(module: URL): Promise<string> {
+  const built = await build({
+    configFile: false,
+    logLevel: 'error',
+    build: {
+      write: false,
+      minify: false,
+      reportCompressedSize: false,
+      lib: { entry: fileURLToPath(module), formats: ['iife'], name: 'bundle' },
+    },
+  });
+  return (built as { output: { code: string }[] }[])[0].output[0].code;
+}
+
+/** Opens a page with the bundle in a browser with a profile of its own. All of it is gone when the test ends. */
+export async function openPage(browserFile: string, code: string): Promise<TestPage> {
+  const html = '<!doctype html><link rel="icon" href="data:,"><script src="bundle.js"></script>';
+  const server = createServer(({ url }, response) => {
+    const [type, text] = url === '/bundle.js' ? ['text/javascript', code] : ['text/html', html];
+    response.setHeader('content-type', `${type}; charset=utf-8`).end(text);
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+
+  const profile = mkdtempSync(join(tmpdir(), 'weightnorm-rl-chromium-'));
+  onTestFinished(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: browserFile,
+    args: ['--headless', '--no-sandbox', '--disable-gpu'],
+  });
+  onTestFinished(() => context.close()); // run first: what was registered last
+
+  const page = context.pages()[0] ?? (await context.newPage());
+  const complaints: string[] = [];
+  const requests: string[] = [];
+  page.on('console', (message) => {
+    // Chromium warns that reading a WebGL texture waits for it, which is what our code means to do.
+    const readsTexture = message.text().includes('GPU stall due to ReadPixels');
+    if (['warning', 'error'].includes(message.type()) && !readsTexture) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  context.on('request', (request) => requests.push(request.url()));
+  await page.goto(address);
+  return { evaluate: (expression) => page.evaluate(expression), complaints, requests, address };
+}
