@@ -8,7 +8,7 @@ import { Experience, type ExperienceOptions } from '../../src/training/experienc
 import { assignEffectiveWeights } from '../../src/weightnorm/index.ts';
 import { DqnAgent } from './agent.ts';
 import type { DqnConfig } from './config.ts';
-import { dqnFunctions, trainableVariables } from './functions.ts';
+import { dqnFunctions, type QNetworks, trainableVariables } from './functions.ts';
 import { compilePolicy, DqnRunner } from './runner.ts';
 
 /** The environments of a run. Single frames come over the wire; the agent stacks them itself, as its replay does. */
@@ -62,9 +62,13 @@ export function createQNetwork(config: DqnConfig, env: VectorEnv) {
 
 /** Networks, optimizer and the functions over them. */
 export function createLearner(config: DqnConfig, env: VectorEnv) {
-  const networks = {
+  const { normalization, numEnvs, updatePeriodSteps } = config;
+  const plain = () => createQNetwork({ ...config, normalization: 'none' }, env);
+  const networks: QNetworks = {
     online: createQNetwork(config, env),
-    target: createQNetwork({ ...config, normalization: 'none' }, env),
+    target: plain(),
+    // With two acts or more an update, working the norms out once is cheaper than in every act.
+    ...(normalization !== 'none' && updatePeriodSteps >= 2 * numEnvs && { acting: plain() }),
   };
   const optimizer = createOptimizer(optimizerConfig(config), trainableVariables(networks.online));
   const functions = dqnFunctions(networks, optimizer, config);
@@ -79,6 +83,7 @@ export function createLearner(config: DqnConfig, env: VectorEnv) {
       optimizer.dispose();
       networks.online.dispose();
       networks.target.dispose();
+      networks.acting?.dispose();
     },
   };
 }

@@ -15,7 +15,7 @@ export interface BatchTensors {
   nextStates: tf.Tensor;
 }
 
-/** The three functions of tensors that a DQN consists of. They read no values, so that they can be compiled; they are otherwise run in a tidy. */
+/** The functions of tensors that a DQN consists of. They read no values, so that they can be compiled; they are otherwise run in a tidy. */
 export interface DqnFunctions {
   /** Greedy actions: argmax_a Q(s, a), int32 [n], for states [n, frameStack, ...frameShape]. */
   act(states: tf.Tensor): tf.Tensor1D;
@@ -23,25 +23,29 @@ export interface DqnFunctions {
   learn(batch: BatchTensors): { loss: tf.Scalar; meanQ: tf.Scalar };
   /** Gives the target network the kernels and biases that the online network applies. */
   syncTarget(): void;
+  /** Likewise the acting network, where there is one; due before `act` once the online network has changed. */
+  syncActing(): void;
 }
 
 export interface QNetworks {
   online: tf.LayersModel;
   /** The same network without normalization: its weights are constant between syncs, so w = g v/||v|| is worked out once, there. */
   target: tf.LayersModel;
+  /** Likewise, for acting: worth its making where the agent acts several times between two updates. Without it the online network acts. */
+  acting?: tf.LayersModel;
 }
 
 type LossSettings = Pick<DqnConfig, 'loss' | 'doubleQ' | 'maxGradientNorm'>;
 
 export function dqnFunctions(
-  { online, target }: QNetworks,
+  { online, target, acting }: QNetworks,
   optimizer: Optimizer,
   settings: LossSettings,
 ): DqnFunctions {
   const variables = trainableVariables(online).map(({ variable }) => variable);
 
   return {
-    act: (states) => greedyActions(online, states),
+    act: (states) => greedyActions(acting ?? online, states),
 
     learn({ states, actions, returns, discounts, nextStates }) {
       // y_t = R_t + gamma^n max_a Q_target(s_{t+n}, a); double DQN takes a from the online network.
@@ -65,6 +69,10 @@ export function dqnFunctions(
     },
 
     syncTarget: () => assignEffectiveWeights(target, online),
+
+    syncActing() {
+      if (acting) assignEffectiveWeights(acting, online);
+    },
   };
 }
 

@@ -17,6 +17,8 @@ type StateOptions = Pick<ReplayOptions, 'frameShape' | 'frameStack' | 'dtype'>;
 export class DqnRunner {
   private readonly program: ReturnType<typeof compileFunctions>;
   private readonly networks: QNetworks;
+  /** Whether the acting network lacks what the online network has learned. */
+  private actingIsStale = true;
 
   constructor(functions: DqnFunctions, networks: QNetworks, replay: ReplayOptions, precision: Precision) {
     this.program = compileFunctions(functions, replay, precision);
@@ -25,11 +27,16 @@ export class DqnRunner {
 
   /** Greedy actions for the states of all environments, [numEnvs, frameStack, ...frameShape]. */
   act(states: FrameArray): ArrayLike<number> {
+    if (this.networks.acting && this.actingIsStale) {
+      this.program.steps.syncActing.run({});
+      this.actingIsStale = false;
+    }
     return this.program.steps.act.values({ states }).actions;
   }
 
   /** One update of the online network. */
   learn(batch: TransitionBatch): LearnResult {
+    this.actingIsStale = true;
     const { loss, meanQ } = this.program.steps.learn.values({ ...batch });
     return { loss: loss[0], meanQ: meanQ[0] };
   }
@@ -57,6 +64,7 @@ export class DqnRunner {
 
   /** Takes the values of the networks and the optimizer over into the graph, after they were loaded. */
   push(): void {
+    this.actingIsStale = true;
     this.program.push();
   }
 
@@ -86,6 +94,7 @@ function compileFunctions(functions: DqnFunctions, replay: ReplayOptions, precis
         fn: (batch) => ({ ...functions.learn(batch as unknown as BatchTensors) }),
       },
       syncTarget: { inputs: {}, fn: () => functions.syncTarget() },
+      syncActing: { inputs: {}, fn: () => functions.syncActing() },
     },
     { precision },
   );
