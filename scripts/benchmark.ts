@@ -1,5 +1,6 @@
 import { Argument } from 'commander';
 import { newCommand, numberIn, runCommand, UsageError, wholeNumber } from '../src/cli/index.ts';
+import { exitOnInterrupt } from '../src/cli/interrupt.ts';
 import type { PrepareOptions } from './benchmark/plan.ts';
 import { formatReport } from './benchmark/report.ts';
 import { benchmarks, compare, watchMemory } from './benchmark/run.ts';
@@ -35,7 +36,7 @@ const command = newCommand(
     'after',
     `
 Parts:
-${names.map((name) => `  ${name.padEnd(12)}${benchmarks[name]?.about ?? MEMORY_ABOUT}`).join('\n')}
+${names.map((name) => `  ${name.padEnd(16)}${benchmarks[name]?.about ?? MEMORY_ABOUT}`).join('\n')}
 
 A ratio is the quotient of two median times; its spread is that of the quotients within the rounds. docs/performance.md
 says what each row means.
@@ -58,7 +59,7 @@ interface Options {
 
 command.action(async (what: string, options: Options) => {
   checkOptions(what, options);
-  endOnSignals();
+  exitOnInterrupt();
   const { json, peers = false, updates = 50_000, batchSize = 4 } = options;
   if (peers && what !== 'learner' && what !== 'end-to-end') note(`--peers adds nothing to "${what}"`);
   const closers: Parameters<PrepareOptions['defer']>[0][] = [];
@@ -87,16 +88,6 @@ function checkOptions(what: string, { rounds, turnSeconds, seconds, updates, bat
       : { '--updates': updates, '--batch-size': batchSize };
   for (const [option, value] of Object.entries(foreign)) {
     if (value !== undefined) throw new UsageError(`${option} ${value} does not go with "${what}": leave it out`);
-  }
-}
-
-/** There is nothing to save: the first Ctrl-C ends this process, and with it its children. */
-function endOnSignals(): void {
-  for (const [name, number] of [
-    ['SIGINT', 2],
-    ['SIGTERM', 15],
-  ] as const) {
-    process.once(name, () => process.exit(128 + number));
   }
 }
 

@@ -5,6 +5,7 @@ import { kernels } from './kernels.ts';
 import { learner } from './learner.ts';
 import { describeMachine, load } from './machine.ts';
 import { measureMemory } from './memory.ts';
+import { normalizations } from './normalizations.ts';
 import type { Benchmark, Plan, PrepareOptions } from './plan.ts';
 import { replay } from './replay.ts';
 import { formatMemoryRow, formatMemoryVerdict, makeReport, memoryHeader, type Report } from './report.ts';
@@ -15,6 +16,7 @@ import { sidecar } from './sidecar.ts';
 export const benchmarks: Readonly<Record<string, Benchmark>> = {
   learner,
   kernels,
+  normalizations,
   acting,
   replay,
   sidecar,

@@ -1,7 +1,9 @@
 // Data-dependent initialisation, Salimans & Kingma 2016, section 3.
 import * as tf from '@tensorflow/tfjs';
-import { isNormalizedLayer, type NormalizedLayer } from './layers.ts';
-import { allButLast, unitNorms } from './normalize.ts';
+import { inBroadcastShape } from './kernels.ts';
+import { isNormalizedLayer } from './layers.ts';
+import type { NormalizedLayer } from './normalized.ts';
+import { allButLast } from './units.ts';
 
 export interface DataDependentInitOptions {
   /** Standard deviation of each unit's pre-activation after the initialisation. Default 1. */
@@ -24,7 +26,7 @@ export type DataDependentInitReport = {
 };
 
 /**
- * A unit counts as constant when its std is below this share of the root mean square of its layer's t: float32 sums of
+ * A unit counts as constant when its std is below this share of the root mean square of its layer: float32 sums of
  * the same numbers in another order differ by up to about this much.
  */
 const CONSTANT_UNIT_TOLERANCE = 1e-5;
@@ -43,9 +45,10 @@ interface Visit {
  *
  * The batch passes through the model once, in inference mode; each layer is set before its output goes on, so the
  * normalised and activated output feeds the next. Ordinary layers are applied as they are, shared layers are set at
- * their first use, nested models are entered. What a layer lacks, another weight takes on: without weight normalization
- * the kernel is rescaled; with mean-only batch normalization the running mean takes the mean, and b = 0; without a bias
- * or a running mean, the mean stays. Layers with `normalization: 'none'` are left alone.
+ * their first use, nested models are entered. What a layer lacks, another weight takes on: with batch, layer or group normalization `scale` takes the place
+ * of g (and batch normalization's running averages are set), without a gain the kernel is rescaled; with mean-only batch normalization the running
+ * mean takes the mean, and b = 0; without a bias or a running mean, the mean stays; where the kernel's length is fixed (weight standardization alone, fixedGain), the std
+ * stays. Left alone are layers with `normalization: 'none'` or `initialization: 'data-free'`, embeddings and recurrent layers, which start at g = ||v||.
  *
  * A unit that does not vary over the batch gets the scale of std 1 (g = initScale) and mean 0, and is reported.
  *
@@ -92,20 +95,28 @@ export function dataDependentInit(
 
 /** Sets one layer from its input; returns which units are constant. */
 function initializeLayer(layer: NormalizedLayer, x: tf.Tensor, initScale: number): tf.Tensor {
-  const { kernel, gain, bias, movingMean, epsilon } = layer;
+  const { bias, scale, gain, movingMean, movingVariance, kernels } = layer;
+  const last = kernels.at(-1)!;
   return tf.tidy(() => {
-    const v = kernel!.read();
-    const xv = layer.linear(x); // [batch, ..., units]
-    const t = gain ? tf.div(xv, unitNorms(v, epsilon)) : xv;
-    const { mean, variance } = tf.moments(t, allButLast(t)); // [units], population variance
-    const std = tf.sqrt(variance);
-    const rms = tf.sqrt(tf.mean(tf.square(t))); // of the whole layer, scalar
-    const constant = tf.lessEqual(std, tf.mul(rms, CONSTANT_UNIT_TOLERANCE));
-    const scale = tf.div(initScale, tf.where(constant, tf.onesLike(std), std)); // [units]
-    if (gain) gain.write(scale);
-    else kernel!.write(tf.mul(v, scale));
-    const scaledMean = tf.mul(mean, scale);
-    if (movingMean) {
+    // What the layer computes at scale 1: v.x/||v|| with weight normalization.
+    const t = layer.linear(x, gain && !scale ? 1 : undefined);
+    const n = layer.normalizeOutput(t, (mean, variance) => {
+      if (variance) {
+        movingMean!.write(mean.clone());
+        movingVariance!.write(variance.clone());
+      }
+    });
+    // Mean-only batch normalization: its mean is the running one's, and n has none left.
+    const { mean, std } = momentsOfUnits(movingMean && !movingVariance ? t : n);
+    const constant = constantUnits(movingMean ? t : n);
+    let factor = tf.div(initScale, tf.where(constant, tf.onesLike(std), std)); // [units]
+    if (scale) scale.write(factor);
+    else if (gain) gain.write(factor);
+    else if (last.normalization === undefined)
+      last.variable.write(tf.mul(last.variable.read(), inBroadcastShape(last, factor)));
+    else factor = tf.onesLike(factor); // a kernel of fixed length
+    const scaledMean = tf.mul(mean, factor);
+    if (movingMean && !movingVariance) {
       movingMean.write(scaledMean);
       bias?.write(tf.zerosLike(scaledMean));
     } else {
@@ -114,6 +125,18 @@ function initializeLayer(layer: NormalizedLayer, x: tf.Tensor, initScale: number
     layer.dataInitialized = true;
     return constant;
   });
+}
+
+/** Mean and population std of each unit, `[units]`. */
+function momentsOfUnits(t: tf.Tensor): { mean: tf.Tensor; std: tf.Tensor } {
+  const { mean, variance } = tf.moments(t, allButLast(t));
+  return { mean, std: tf.sqrt(variance) };
+}
+
+/** Asked of what batch normalization has not yet blown up: it divides what is left of a constant unit by sqrt(epsilon). */
+function constantUnits(t: tf.Tensor): tf.Tensor {
+  const rms = tf.sqrt(tf.mean(tf.square(t))); // of the whole layer, scalar
+  return tf.lessEqual(momentsOfUnits(t).std, tf.mul(rms, CONSTANT_UNIT_TOLERANCE)); // [units]
 }
 
 function report(visits: Visit[]): DataDependentInitReport {
@@ -131,11 +154,11 @@ function report(visits: Visit[]): DataDependentInitReport {
   return { layers, warnings };
 }
 
-/** All layers with a normalization, nested models included, each once. */
+/** All layers with a normalization that takes its scale from data, nested models included, each once. */
 function normalizedLayers(model: tf.LayersModel): NormalizedLayer[] {
   const found = model.layers.flatMap((layer) => {
     if (layer instanceof tf.LayersModel) return normalizedLayers(layer);
-    return isNormalizedLayer(layer) && layer.normalization !== 'none' ? [layer] : [];
+    return isNormalizedLayer(layer) && layer.takesDataInit ? [layer] : [];
   });
   return [...new Set(found)];
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Report } from '../../scripts/benchmark/report.ts';
+import { KERNEL_NORMALIZATIONS, OUTPUT_NORMALIZATIONS } from '../../src/weightnorm/index.ts';
 import { printed, runCommand, startCommand } from '../cli/support.ts';
 
 async function report(...args: string[]): Promise<Report> {
@@ -71,6 +72,18 @@ describe('benchmark', () => {
     const conv1Flops = 2 * 32 * 3_276_800;
     const share = conv1Flops / (milliseconds.conv1Forward.median * figures.matrixPeakGflopPerSecond * 1e6);
     expect(figures.conv1ForwardPercentOfPeak).toBeCloseTo(100 * share, 6);
+  });
+
+  test('normalizations measures each one, compiled and in training, over none', async () => {
+    const result = await report('normalizations', '--rounds', '1', '--turn-seconds', '0.001');
+    checkTimes(result, 1);
+    const { milliseconds, ratios } = result;
+    const titles = Object.values(milliseconds).map(({ title }) => title);
+    expect(titles).toEqual(['none', ...KERNEL_NORMALIZATIONS, ...OUTPUT_NORMALIZATIONS, 'weight+mean-only-batch']);
+    const [none, ...others] = Object.keys(milliseconds);
+    expect(Object.keys(ratios)).toEqual(others.map((name) => `${name}OverNone`));
+    for (const name of others)
+      expect(ratios[`${name}OverNone`]).toBe(milliseconds[name].median / milliseconds[none].median);
   });
 
   test('sidecar measures the bridge, Python and the emulator alone', async () => {

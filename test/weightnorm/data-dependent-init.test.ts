@@ -1,6 +1,5 @@
 import '../node-backend.ts';
 import * as tf from '@tensorflow/tfjs';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   conv2d,
@@ -8,13 +7,27 @@ import {
   dense,
   effectiveBias,
   effectiveKernel,
+  embedding,
   isNormalizedLayer,
+  NORMALIZATIONS,
   type Normalization,
   type NormalizedLayer,
+  separableConv2d,
 } from '../../src/weightnorm/index.ts';
-import { expectClose, normal, variableOf } from './support.ts';
+import { expectClose, inputOf, LAYERS, type LayerCase, normal, ours, titleOf, variableOf } from './support.ts';
 
 const NORMALIZED = ['weight', 'mean-only-batch', 'weight+mean-only-batch'] as const;
+
+const layersWithPreActivations = LAYERS.filter(({ kind }) => kind !== 'embedding').map((layer) => ({
+  title: titleOf(layer),
+  layer,
+}));
+
+/** A model of one layer, and a batch whose mean is not 0. */
+function modelOf(layerCase: LayerCase, args: object): [tf.Sequential, tf.Tensor] {
+  const layer = ours(layerCase, { ...args, inputShape: layerCase.inputShape, seed: 1 });
+  return [tf.sequential({ layers: [layer] }), inputOf(layerCase, 8, 2).mul(5).add(3)];
+}
 
 /** The largest distance of a unit's mean from 0, and of its population std from `std`, over batch and positions. */
 function expectStandardized(t: tf.Tensor, std = 1, tolerance = 1e-4): void {
@@ -70,35 +83,52 @@ describe('dataDependentInit gives each pre-activation mean 0 and population std 
     });
   });
 
-  test('in random dense and convolution layers, with initScale', () => {
-    const layers = fc.record({
-      kind: fc.constantFrom('dense', 'conv2d'),
-      normalization: fc.constantFrom<Normalization>(...NORMALIZED),
-      units: fc.integer({ min: 1, max: 5 }),
-      batch: fc.integer({ min: 4, max: 9 }),
-      channels: fc.integer({ min: 1, max: 4 }),
-      initScale: fc.constantFrom(0.1, 1, 3),
-      seed: fc.integer({ min: 1, max: 1e6 }),
+  const initScale = 0.5;
+  const settings = [
+    ...NORMALIZATIONS.slice(1).map((normalization) => ({ normalization })),
+    { normalization: 'weight', fixedGain: 3 },
+    { normalization: 'centered-weight+mean-only-batch', fixedGain: 3 },
+    { normalization: 'scaled-weight-standardization+group', fixedGain: 3, groups: 3 },
+    { normalization: 'scaled-weight-standardization', activationGain: 2 },
+  ];
+  /** Nothing there takes a scale. */
+  const hasFixedStd = ({ normalization, fixedGain }: { normalization: string; fixedGain?: number }) =>
+    (fixedGain !== undefined || normalization.startsWith('weight-standardization')) &&
+    !/\+(batch|layer|group)/.test(normalization);
+
+  describe.each(layersWithPreActivations)('in $title', ({ layer }) => {
+    test.each(settings.filter((args) => !hasFixedStd(args)))('(%o), with initScale', (args) => {
+      tf.tidy(() => {
+        const [model, x] = modelOf(layer, args);
+        expect(dataDependentInit(model, x, { initScale }).warnings).toEqual([]);
+        expectStandardized(model.predict(x) as tf.Tensor, initScale, 5e-4);
+      });
     });
-    fc.assert(
-      fc.property(layers, ({ kind, units, batch, channels, initScale, ...args }) =>
-        tf.tidy(() => {
-          const inputShape = kind === 'dense' ? [channels] : [4, 5, channels];
-          const layer =
-            kind === 'dense'
-              ? dense({ units, inputShape, ...args })
-              : conv2d({ filters: units, kernelSize: [2, 3], padding: 'same', inputShape, ...args });
-          const model = tf.sequential({ layers: [layer] });
-          const x = normal([batch, ...inputShape], args.seed)
-            .mul(5)
-            .add(3);
-          dataDependentInit(model, x, { initScale });
-          // A batch of 4 tells the population std from the unbiased one: sqrt(3/4) apart.
-          expectStandardized(model.predict(x) as tf.Tensor, initScale, 5e-4);
-        }),
-      ),
-      { numRuns: 25, seed: 20260101 },
-    );
+
+    test.each(settings.filter(hasFixedStd))('(%o), where the std stays and the mean goes', (args) => {
+      tf.tidy(() => {
+        const [model, x] = modelOf(layer, args);
+        const before = model.predict(x) as tf.Tensor;
+        dataDependentInit(model, x, { initScale });
+        const mean = before.mean([...before.shape.keys()].slice(0, -1));
+        expectClose(model.predict(x) as tf.Tensor, before.sub(mean), 1e-5);
+      });
+    });
+
+    test('without a bias, where the mean stays unless a running one takes it', () => {
+      tf.tidy(() => {
+        for (const normalization of NORMALIZATIONS.slice(1)) {
+          const [model, x] = modelOf(layer, { normalization, useBias: false });
+          dataDependentInit(model, x);
+          const y = model.predict(x) as tf.Tensor;
+          const { mean, variance } = tf.moments(y, [...y.shape.keys()].slice(0, -1));
+          if (!hasFixedStd({ normalization })) expectClose(variance.sqrt(), tf.onesLike(variance), 5e-4);
+          const largest = mean.abs().max().dataSync()[0];
+          if (/batch/.test(normalization)) expect(largest, normalization).toBeLessThan(1e-4);
+          else expect(largest, normalization).toBeGreaterThan(1e-3);
+        }
+      });
+    });
   });
 
   test('setting g = 1/std[t] and b = -mean[t]/std[t] with t = v.x/||v||, v untouched', () => {
@@ -182,17 +212,6 @@ describe('dataDependentInit gives each pre-activation mean 0 and population std 
       });
     });
   });
-
-  test('a layer without a bias keeps the mean of its data', () => {
-    tf.tidy(() => {
-      const model = tf.sequential({ layers: [dense({ units: 3, inputShape: [4], useBias: false, seed: 1 })] });
-      const x = normal([32, 4], 1).add(2);
-      dataDependentInit(model, x);
-      const y = model.predict(x) as tf.Tensor;
-      expectStandardized(y.sub(y.mean(0)));
-      expect(y.mean(0).abs().max().dataSync()[0]).toBeGreaterThan(0.1);
-    });
-  });
 });
 
 describe('units that do not vary over the batch', () => {
@@ -220,6 +239,25 @@ describe('units that do not vary over the batch', () => {
       expectStandardized(y.slice([0, 0], [8, 1]), 2);
     });
   });
+
+  test.each(['weight', 'mean-only-batch', 'batch', 'weight+batch'] as const)(
+    'are named (%s) where v = 0, and no others, whatever the size of the pre-activations',
+    (normalization) => {
+      tf.tidy(() => {
+        for (const size of [1e-3, 1, 1e6]) {
+          const layer = dense({ units: 3, inputShape: [4], normalization, seed: 1 });
+          const model = tf.sequential({ layers: [layer] });
+          const kernel = variableOf(layer.kernel);
+          kernel.assign(kernel.mul([1, 0, 1]));
+          const x = normal([16, 4], 1).add(1).mul(size);
+          expect(dataDependentInit(model, x).layers[0].zeroVarianceUnits).toEqual([1]);
+          const { mean, variance } = tf.moments(model.predict(x) as tf.Tensor, 0);
+          expectClose(mean, [0, 0, 0], 1e-4);
+          expectClose(variance, [1, 0, 1], 1e-3);
+        }
+      });
+    },
+  );
 
   test('are all of them when the batch repeats one example, whatever the rounding', () => {
     tf.tidy(() => {
@@ -281,6 +319,143 @@ describe('refusals, which leave the weights alone', () => {
     const net = tf.sequential({ layers: [dense({ units: 2, inputShape: [3], normalization: 'none' })] });
     expect(tf.tidy(() => dataDependentInit(net, tf.ones([2, 3])))).toEqual({ layers: [], warnings: [] });
     net.dispose();
+  });
+});
+
+describe("initialization 'data-dependent'", () => {
+  test('refuses training before dataDependentInit, by name, and allows inference', async () => {
+    const model = tf.sequential({
+      layers: [dense({ name: 'first', units: 2, inputShape: [3], initialization: 'data-dependent', seed: 1 })],
+    });
+    const [x, y] = [normal([8, 3], 1), normal([8, 2], 2)];
+    const before = tf.memory().numTensors;
+    const message =
+      /layer "first" has initialization 'data-dependent' and is trained before .* dataDependentInit\(model, batch\)/;
+    expect(() => model.apply(x, { training: true })).toThrow(message);
+    tf.dispose(model.predict(x));
+    expect(tf.memory().numTensors).toBe(before);
+    model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+    await expect(model.fit(x, y, { epochs: 1, verbose: 0 })).rejects.toThrow(message);
+    dataDependentInit(model, x);
+    const { history } = await model.fit(x, y, { epochs: 1, verbose: 0 });
+    expect(history.loss[0]).toBeGreaterThan(0);
+  });
+
+  test('means nothing to a plain layer', () => {
+    tf.tidy(() => {
+      const layer = dense({ units: 2, normalization: 'none', initialization: 'data-dependent' });
+      expect((layer.apply(tf.ones([1, 3]), { training: true }) as tf.Tensor).shape).toEqual([1, 2]);
+    });
+  });
+});
+
+test('embeddings, data-free and plain layers are left alone, and what follows them is set', () => {
+  tf.tidy(() => {
+    const layers = {
+      table: embedding({ inputDim: 9, outputDim: 4, inputLength: 3, normalization: 'weight+mean-only-batch', seed: 1 }),
+      free: dense({ units: 4, initialization: 'data-free', seed: 2 }),
+      none: dense({ units: 4, normalization: 'none', seed: 3 }),
+      last: dense({ name: 'last', units: 5, seed: 4 }),
+    };
+    const model = tf.sequential({ layers: Object.values(layers) });
+    const before = model.getWeights().map((weight) => weight.clone());
+    const tokens = tf.randomUniform([16, 3], 0, 9, 'int32', 5);
+    expect(dataDependentInit(model, tokens).layers.map(({ name }) => name)).toEqual(['last']);
+    const untouched = model.weights.length - layers.last.weights.length;
+    model
+      .getWeights()
+      .slice(0, untouched)
+      .forEach((weight, i) => {
+        expectClose(weight, before[i], 0);
+      });
+    expectStandardized(model.predict(tokens) as tf.Tensor);
+  });
+});
+
+describe("initialization 'data-free'", () => {
+  test.each(layersWithPreActivations)(
+    'in $title gives orthogonal directions and g = sqrt(factor fanIn / fanOut)',
+    ({ layer }) => {
+      tf.tidy(() => {
+        const [model] = modelOf(layer, { initialization: 'data-free', dataFreeFactor: 3 });
+        const { kernels, bias } = model.layers[0] as NormalizedLayer;
+        expectClose(bias!.read(), tf.zeros([6]), 0);
+        for (const [i, { variable, unitAxes, gain, name }] of kernels.entries()) {
+          const shape = variable.shape as number[];
+          const reduced = shape.map((_, axis) => axis).filter((axis) => !unitAxes.includes(axis));
+          const size = (axes: readonly number[]) => axes.reduce((product, axis) => product * shape[axis], 1);
+          const [units, fanIn] = [size(unitAxes), size(reduced)];
+          const rows = tf.transpose(variable.read(), [...unitAxes, ...reduced]).reshape([units, fanIn]);
+          for (let start = 0; start < units; start += fanIn) {
+            const block = rows.slice([start, 0], [Math.min(fanIn, units - start), fanIn]);
+            expectClose(block.matMul(block, false, true), tf.eye(block.shape[0]), 1e-6);
+          }
+          // Each input channel feeds the whole kernel but for its own axis.
+          const channels = { dense: 0, conv1d: 1, conv2d: 2, conv3d: 3, conv2dTranspose: 3 }[layer.kind as string] ?? 2;
+          const fanOut = (units * fanIn) / shape[channels];
+          const factor = i === kernels.length - 1 ? 3 : 1; // no activation between a separable convolution's kernels
+          const g = (gain as tf.LayerVariable).read();
+          expectClose(g, tf.fill([units], Math.sqrt((factor * fanIn) / fanOut)), 1e-6);
+          expect(name).toMatch(/kernel/);
+        }
+      });
+    },
+  );
+
+  test('gives the same weights for the same seed, and refuses directions that are the same', () => {
+    tf.tidy(() => {
+      const kernel = (args: object) => {
+        const layer = dense({ units: 4, initialization: 'data-free', ...args });
+        layer.apply(tf.ones([1, 6]));
+        return layer.kernel!.read();
+      };
+      expectClose(kernel({ seed: 1 }), kernel({ seed: 1 }), 0);
+      expect(
+        kernel({ seed: 1 })
+          .sub(kernel({ seed: 2 }))
+          .abs()
+          .max()
+          .dataSync()[0],
+      ).toBeGreaterThan(0.1);
+      expect(() => kernel({ kernelInitializer: 'ones' })).toThrow(
+        /data-free initialisation: units start in the same direction; use a random kernel initializer/,
+      );
+    });
+  });
+
+  /** Least and largest mean square after any of 10 layers. Convolutions lose some at the padded edges, separable ones twice. */
+  const deep: [string, number[], [number, number], (args: object) => tf.layers.Layer][] = [
+    ['dense layers of 64 units', [64], [0.5, 2], (args) => dense({ units: 64, ...args })],
+    [
+      'convolutions of 16 channels',
+      [16, 16, 16],
+      [0.3, 2],
+      (args) => conv2d({ filters: 16, kernelSize: 3, padding: 'same', ...args }),
+    ],
+    [
+      'separable convolutions of 16 channels',
+      [16, 16, 16],
+      [0.1, 2],
+      (args) => separableConv2d({ filters: 16, kernelSize: 3, padding: 'same', ...args }),
+    ],
+  ];
+  test.each(deep)('keeps the mean square of activations through 10 %s', (_, inputShape, [least, largest], make) => {
+    tf.tidy(() => {
+      const meanSquares = (dataFreeFactor: number) => {
+        let h: tf.Tensor = normal([32, ...inputShape], 1);
+        return Array.from({ length: 10 }, (_, i) => {
+          h = make({ activation: 'relu', initialization: 'data-free', dataFreeFactor, seed: i + 1 }).apply(
+            h,
+          ) as tf.Tensor;
+          return h.square().mean().dataSync()[0];
+        });
+      };
+      const kept = meanSquares(2);
+      expect(Math.min(...kept)).toBeGreaterThan(least);
+      expect(Math.max(...kept)).toBeLessThan(largest);
+      // Without the factor for ReLU, half is lost in each.
+      expect(meanSquares(1).at(-1)! / kept.at(-1)!).toBeCloseTo(2 ** -10, 6);
+    });
   });
 });
 

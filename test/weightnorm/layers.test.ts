@@ -1,192 +1,245 @@
 import '../node-backend.ts';
 import * as tf from '@tensorflow/tfjs';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   conv2d,
+  conv2dTranspose,
   dense,
-  effectiveBias,
+  depthwiseConv2d,
   effectiveKernel,
+  effectiveTensor,
+  embedding,
+  INITIALIZATIONS,
   NORMALIZATIONS,
   type Normalization,
+  type NormalizationArgs,
   type NormalizedLayer,
+  separableConv2d,
 } from '../../src/weightnorm/index.ts';
-import { expectClose, normal, type OracleCase, oracle, outputAndGradients, variableOf } from './support.ts';
+import {
+  expectClose,
+  inputOf,
+  LAYERS,
+  type LayerCase,
+  nameOf,
+  normal,
+  ours,
+  outputAndGradients,
+  plain,
+  randomizeWeights,
+  titleOf,
+  variableOf,
+} from './support.ts';
 
-/** Gives every weight of a built layer other values, so that g is not ||v||. */
-function randomizeWeights(layer: NormalizedLayer, seed: number): void {
-  tf.tidy(() => layer.setWeights(layer.weights.map((weight, i) => normal(weight.shape as number[], seed + i))));
+const layers = LAYERS.map((layer) => ({ title: titleOf(layer), layer }));
+
+/** A layer after its first call, so that it has weights. */
+function built(layer: LayerCase, args: object = {}): NormalizedLayer {
+  const made = ours(layer, args);
+  const x = inputOf(layer, 4, 1);
+  tf.dispose([made.apply(x) as tf.Tensor, x]);
+  return made;
 }
 
-function builtDense(inSize: number, args: Parameters<typeof dense>[0]): NormalizedLayer {
-  const layer = dense(args);
-  const x = tf.zeros([2, inSize]);
-  tf.dispose([layer.apply(x) as tf.Tensor, x]);
-  return layer;
-}
+const denseCase = (units: number, inSize: number): LayerCase => ({
+  kind: 'dense',
+  args: { units },
+  inputShape: [inSize],
+});
 
-describe('outputs and gradients agree with float64 definitions and finite differences', () => {
-  const shared = {
-    normalization: fc.constantFrom<Normalization>('weight', 'mean-only-batch', 'weight+mean-only-batch'),
-    useBias: fc.boolean(),
-    seed: fc.integer({ min: 1, max: 1e6 }),
-    batch: fc.integer({ min: 1, max: 4 }),
-    units: fc.integer({ min: 1, max: 3 }),
+/** Names of the arguments for the initializers or regularizers of a layer's kernels. */
+function kernelArguments({ kind }: LayerCase, suffix: 'Initializer' | 'Regularizer'): string[] {
+  const prefixes = {
+    embedding: ['embeddings'],
+    depthwiseConv2d: ['depthwise'],
+    separableConv2d: ['depthwise', 'pointwise'],
   };
-  const denseCases = fc.record({
-    ...shared,
-    kind: fc.constant('dense' as const),
-    inSize: fc.integer({ min: 1, max: 5 }),
-  });
-  const convCases = fc.record({
-    ...shared,
-    kind: fc.constant('conv2d' as const),
-    size: fc.tuple(fc.integer({ min: 3, max: 5 }), fc.integer({ min: 3, max: 5 })),
-    channels: fc.integer({ min: 1, max: 2 }),
-    kernelSize: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
-    strides: fc.tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 2 })),
-    padding: fc.constantFrom<'valid' | 'same'>('valid', 'same'),
-  });
-  const samples = fc.sample(fc.oneof(denseCases, convCases), { numRuns: 60, seed: 20260101 });
+  return (prefixes[kind as keyof typeof prefixes] ?? ['kernel']).map((prefix) => prefix + suffix);
+}
 
-  test(`in ${samples.length} random layers`, () => {
-    const before = tf.memory().numTensors;
-    const runs = samples.map((sample) => {
-      const { kind, normalization, useBias, units, batch, seed } = sample;
-      const layer =
-        kind === 'dense' ? dense({ units, useBias, normalization }) : conv2d({ ...sample, filters: units, useBias });
-      const x = normal(kind === 'dense' ? [batch, sample.inSize] : [batch, ...sample.size, sample.channels], seed);
-      const outputShape = tf.tidy(() => (layer.apply(x) as tf.Tensor).shape);
-      randomizeWeights(layer, seed + 1);
-      const dy = normal(outputShape, seed + 9);
-      const tensors = Object.fromEntries(
-        layer.trainableWeights.map((w) => [w.originalName.split('/').at(-1)!, w.read().arraySync()]),
+describe.each(layers)('$title', ({ layer: layerCase }) => {
+  const x = inputOf(layerCase, 4, 1);
+
+  test('without normalization is the layer of tf.layers, bit for bit', () => {
+    tf.tidy(() => {
+      const args = Object.fromEntries(
+        kernelArguments(layerCase, 'Initializer').map((name) => [name, tf.initializers.glorotNormal({ seed: 7 })]),
       );
-      const oracleCase = {
-        kind,
-        meanOnly: normalization !== 'weight',
-        epsilon: layer.epsilon,
-        ...(kind === 'conv2d' && { strides: sample.strides, padding: sample.padding }),
-        tensors: { x: x.arraySync(), ...tensors },
-        dy: dy.arraySync(),
-      } as OracleCase;
-      const result = outputAndGradients(layer, x, dy, true);
+      const [none, theirs] = [ours(layerCase, { ...args, normalization: 'none' }), plain(layerCase, args)];
+      expectClose(none.apply(x) as tf.Tensor, theirs.apply(x) as tf.Tensor, 0);
+      expect(none.weights.map(nameOf)).toEqual(theirs.weights.map(nameOf));
+      expect(none.computeOutputShape(x.shape)).toEqual(theirs.computeOutputShape(x.shape));
+    });
+  });
+
+  test('starts as the plain layer with kernel v: g = ||v||', () => {
+    tf.tidy(() => {
+      const [weight, theirs] = [built(layerCase), plain(layerCase)];
+      theirs.apply(x);
+      theirs.setWeights(weight.getWeights().slice(0, theirs.weights.length));
+      expectClose(weight.apply(x) as tf.Tensor, theirs.apply(x) as tf.Tensor, 1e-6);
+    });
+  });
+
+  test('starts with v less its means when it is centred, and of length 1 when it is scaled', () => {
+    tf.tidy(() => {
+      for (const { variable, unitAxes, ...kernel } of built(layerCase, { normalization: 'centered-weight' }).kernels) {
+        const v = variable.read();
+        const reduced = v.shape.map((_, axis) => axis).filter((axis) => !unitAxes.includes(axis));
+        expectClose(effectiveTensor({ variable, unitAxes, ...kernel }), v.sub(v.mean(reduced, true)), 1e-6);
+      }
+      for (const kernel of built(layerCase, { normalization: 'scaled-weight-standardization', epsilon: 1e-12 })
+        .kernels) {
+        const reduced = kernel.variable.shape.map((_, axis) => axis).filter((axis) => !kernel.unitAxes.includes(axis));
+        const length = effectiveTensor(kernel).square().sum(reduced);
+        expectClose(length, tf.onesLike(length), 1e-5);
+      }
+    });
+  });
+
+  test('names its weights, has a g for each unit, and trains all but the running averages', () => {
+    const kernels = {
+      depthwiseConv2d: ['depthwise_kernel'],
+      separableConv2d: ['depthwise_kernel', 'pointwise_kernel'],
+      embedding: ['embeddings'],
+    }[layerCase.kind as string] ?? ['kernel'];
+    const gains = layerCase.kind === 'separableConv2d' ? ['depthwiseGain', 'gain'] : ['gain'];
+    const bias = layerCase.kind === 'embedding' ? [] : ['bias'];
+    const table: [NormalizationArgs, string[], string[]][] = [
+      [{ normalization: 'weight' }, gains, []],
+      [{ normalization: 'centered-weight' }, gains, []],
+      [{ normalization: 'scaled-weight-standardization' }, gains, []],
+      [{ normalization: 'weight-standardization' }, [], []],
+      [{ normalization: 'weight', fixedGain: 2 }, [], []],
+      [{ normalization: 'mean-only-batch' }, [], ['movingMean']],
+      [{ normalization: 'batch' }, ['scale'], ['movingMean', 'movingVariance']],
+      [{ normalization: 'layer' }, ['scale'], []],
+      [{ normalization: 'group' }, ['scale'], []],
+      [{ normalization: 'weight+batch' }, [...gains, 'scale'], ['movingMean', 'movingVariance']],
+    ];
+    for (const [args, trainable, averages] of table) {
+      const layer = built(layerCase, args);
+      expect(layer.trainableWeights.map(nameOf)).toEqual([...kernels, ...bias, ...trainable]);
+      expect(layer.nonTrainableWeights.map(nameOf)).toEqual(averages);
+      // 7 tokens, or 6 units everywhere; the separable's depthwise kernel has 2 x 2.
+      const shapes = layer.trainableWeights.slice(kernels.length + bias.length).map(({ shape }) => shape);
+      const units = (name: string) => (layerCase.kind === 'embedding' && name === 'gain' ? 7 : 6);
+      expect(shapes).toEqual(trainable.map((name) => [name === 'depthwiseGain' ? 4 : units(name)]));
+      layer.trainable = false;
+      expect(layer.trainableWeights).toEqual([]);
       layer.dispose();
-      tf.dispose([x, dy]);
-      return { oracleCase, result };
+    }
+  });
+
+  test('takes the same initial values from the same seed, others from another', () => {
+    tf.tidy(() => {
+      const kernels = (args: object) => built(layerCase, args).kernels.map(({ variable }) => variable.read());
+      const [first, again, other] = [{ seed: 5 }, { seed: 5 }, { seed: 6 }].map(kernels);
+      first.forEach((kernel, i) => {
+        expectClose(again[i], kernel, 0);
+        expect(other[i].sub(kernel).abs().max().dataSync()[0]).toBeGreaterThan(0.001);
+      });
+      // A named initializer takes the seed; one with its own seed keeps it.
+      const initialized = (make: () => unknown) =>
+        Object.fromEntries(kernelArguments(layerCase, 'Initializer').map((name) => [name, make()]));
+      const named = () => kernels({ seed: 5, ...initialized(() => 'heUniform') });
+      const seeded = (seed: object) =>
+        kernels({ ...seed, ...initialized(() => tf.initializers.heNormal({ seed: 1 })) });
+      const pairs = [
+        [named(), named()],
+        [seeded({ seed: 5 }), seeded({})],
+      ];
+      for (const [left, right] of pairs) for (const [i, kernel] of left.entries()) expectClose(kernel, right[i], 0);
+      for (const kernel of kernels({ seed: 5, ...initialized(() => 'ones') }))
+        expectClose(kernel, tf.onesLike(kernel), 0);
     });
-    oracle(runs.map(({ oracleCase }) => oracleCase)).forEach((expected, i) => {
-      const { y, gradients } = runs[i].result;
-      expectClose(y, expected.y);
-      expect(Object.keys(gradients).sort()).toEqual(Object.keys(expected.gradients).sort());
-      for (const [name, gradient] of Object.entries(gradients)) expectClose(gradient, expected.gradients[name], 3e-5);
-      tf.dispose([y, gradients]);
+  });
+
+  test('puts its kernel regularizer on g, where L2 equals the penalty on w, or on v if told to', () => {
+    tf.tidy(() => {
+      const regularizer = Object.fromEntries(
+        kernelArguments(layerCase, 'Regularizer').map((name) => [name, tf.regularizers.l2({ l2: 0.1 })]),
+      );
+      const sumOfSquares = (tensors: tf.Tensor[]) => tf.addN(tensors.map((tensor) => tensor.square().sum())).mul(0.1);
+      const penalty = (layer: NormalizedLayer) => tf.addN(layer.calculateLosses());
+      for (const normalization of ['weight', 'centered-weight'] as const) {
+        const layer = built(layerCase, { ...regularizer, normalization });
+        randomizeWeights(layer, 2);
+        expect(layer.losses.length).toBe(layer.kernels.length);
+        expectClose(penalty(layer), sumOfSquares(layer.kernels.map((kernel) => effectiveTensor(kernel))), 1e-6);
+      }
+      for (const args of [
+        { regularize: 'kernel' },
+        { fixedGain: 2 },
+        { normalization: 'weight-standardization' },
+        { normalization: 'batch' },
+        { normalization: 'none' },
+      ] as NormalizationArgs[]) {
+        const layer = built(layerCase, { ...regularizer, ...args });
+        randomizeWeights(layer, 2);
+        expectClose(penalty(layer), sumOfSquares(layer.kernels.map(({ variable }) => variable.read())), 1e-6);
+      }
     });
-    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('has finite outputs and gradients at v = 0', () => {
+    tf.tidy(() => {
+      for (const normalization of NORMALIZATIONS) {
+        const layer = built(layerCase, { normalization });
+        for (const { variable } of layer.kernels) variableOf(variable).assign(tf.zeros(variable.shape as number[]));
+        const y = layer.apply(x) as tf.Tensor;
+        const { gradients } = outputAndGradients(layer, x, tf.onesLike(y), true);
+        for (const tensor of [y, ...Object.values(gradients)])
+          expect(tf.all(tf.isFinite(tensor)).dataSync()[0], normalization).toBe(1);
+        expectClose(y, tf.zerosLike(y), 0);
+      }
+    });
+  });
+
+  test('keeps no tensor, forward or backward', () => {
+    for (const normalization of NORMALIZATIONS) {
+      const before = tf.memory().numTensors;
+      const layer = built(layerCase, { normalization, activation: 'relu' });
+      const own = tf.memory().numTensors - before;
+      expect(own, normalization).toBe(layer.weights.length);
+      const variables = layer.trainableWeights.map(variableOf);
+      for (const training of [false, true]) {
+        tf.dispose(layer.apply(x, { training }) as tf.Tensor);
+        tf.dispose(tf.variableGrads(() => (layer.apply(x, { training }) as tf.Tensor).sum(), variables));
+      }
+      expect(tf.memory().numTensors, normalization).toBe(before + own);
+      layer.dispose();
+      expect(tf.memory().numTensors, normalization).toBe(before);
+    }
   });
 });
 
-describe('a normalised layer', () => {
-  test.each(NORMALIZATIONS)(
-    '(%s) computes at inference what tf.layers does with its effective weights',
-    (normalization) => {
-      tf.tidy(() => {
-        const cases: [NormalizedLayer, tf.layers.Layer, tf.Tensor][] = [
-          [
-            dense({ units: 4, activation: 'tanh', normalization }),
-            tf.layers.dense({ units: 4, activation: 'tanh' }),
-            normal([3, 5], 1),
-          ],
-          [
-            dense({ units: 4, activation: 'softmax', normalization }),
-            tf.layers.dense({ units: 4, activation: 'softmax' }),
-            normal([3, 2, 5], 2), // units on the last of three axes
-          ],
-          [
-            conv2d({ filters: 3, kernelSize: [2, 3], strides: 2, padding: 'same', activation: 'relu', normalization }),
-            tf.layers.conv2d({ filters: 3, kernelSize: [2, 3], strides: 2, padding: 'same', activation: 'relu' }),
-            normal([2, 7, 6, 2], 3),
-          ],
-          [
-            conv2d({ filters: 3, kernelSize: 2, dilationRate: 2, useBias: false, normalization }),
-            tf.layers.conv2d({ filters: 3, kernelSize: 2, dilationRate: 2 }),
-            normal([2, 7, 6, 2], 4),
-          ],
-        ];
-        for (const [layer, plain, x] of cases) {
-          expect(layer.computeOutputShape(x.shape)).toEqual(plain.computeOutputShape(x.shape));
-          layer.apply(x);
-          plain.apply(x);
-          randomizeWeights(layer, 11);
-          plain.setWeights([effectiveKernel(layer), effectiveBias(layer)]);
-          expectClose(layer.apply(x) as tf.Tensor, plain.apply(x) as tf.Tensor, 1e-6);
-        }
-      });
-    },
-  );
-
-  test('(none) is the layer of tf.layers, bit for bit', () => {
+describe('arguments', () => {
+  test('v starts as N(0, 0.05)', () => {
     tf.tidy(() => {
-      const x = normal([2, 6, 6, 2], 1);
-      const args = { filters: 3, kernelSize: 3, activation: 'relu' as const };
-      const initializer = tf.initializers.glorotNormal({ seed: 7 });
-      const ours = conv2d({ ...args, normalization: 'none', seed: 7 });
-      const plain = tf.layers.conv2d({ ...args, kernelInitializer: initializer });
-      expectClose(ours.apply(x) as tf.Tensor, plain.apply(x) as tf.Tensor, 0);
-      expect(ours.weights.length).toBe(2);
-    });
-  });
-
-  test('starts with g = ||v||, as the plain layer with kernel v', () => {
-    tf.tidy(() => {
-      const layer = builtDense(6, { units: 4, seed: 3 });
-      expectClose(effectiveKernel(layer), variableOf(layer.kernel), 1e-7);
-    });
-  });
-
-  test('starts with v ~ N(0, 0.05), the same values for the same seed', () => {
-    const kernel = (args: object) => builtDense(200, { units: 100, ...args }).kernel!.read();
-    tf.tidy(() => {
-      const first = kernel({ seed: 5 });
-      const { mean, variance } = tf.moments(first);
+      const { mean, variance } = tf.moments(built(denseCase(100, 200), { seed: 5 }).kernel!.read());
       expect(Math.abs(mean.dataSync()[0])).toBeLessThan((0.05 * 4) / Math.sqrt(20_000));
       expect(Math.sqrt(variance.dataSync()[0])).toBeCloseTo(0.05, 3);
-      expectClose(kernel({ seed: 5 }), first, 0);
-      expect(kernel({ seed: 6 }).sub(first).abs().max().dataSync()[0]).toBeGreaterThan(0.01);
-      // A named initializer takes the seed; one with its own seed keeps it.
-      expectClose(
-        kernel({ seed: 5, kernelInitializer: 'heUniform' }),
-        kernel({ seed: 5, kernelInitializer: 'heUniform' }),
-        0,
-      );
-      const own = () => tf.initializers.heNormal({ seed: 1 });
-      expectClose(kernel({ seed: 5, kernelInitializer: own() }), kernel({ kernelInitializer: own() }), 0);
-      expectClose(kernel({ seed: 5, kernelInitializer: 'ones' }), tf.ones([200, 100]), 0);
     });
   });
 
-  test('names its weights kernel, bias, gain and movingMean; the last is not trainable', () => {
-    const layer = builtDense(3, { name: 'names', units: 2, normalization: 'weight+mean-only-batch' });
-    const names = (weights: tf.LayerVariable[]) => weights.map(({ originalName }) => originalName);
-    expect(names(layer.trainableWeights)).toEqual(['names/kernel', 'names/bias', 'names/gain']);
-    expect(names(layer.nonTrainableWeights)).toEqual(['names/movingMean']);
-    layer.trainable = false;
-    expect(layer.trainableWeights).toEqual([]);
-    layer.dispose();
-  });
-
-  test('with v = 0 gives finite outputs and gradients', () => {
+  test("a separable convolution's kernels take an initializer each", () => {
     tf.tidy(() => {
-      const layer = builtDense(3, { units: 2, kernelInitializer: 'zeros' });
-      variableOf(layer.gain).assign(tf.tensor1d([1, 2]));
-      const { y, gradients } = outputAndGradients(layer, normal([4, 3], 1), normal([4, 2], 2));
-      expectClose(y, tf.zeros([4, 2]), 0);
-      for (const gradient of Object.values(gradients)) expect(tf.all(tf.isFinite(gradient)).dataSync()[0]).toBe(1);
-      expectClose(gradients.gain, [0, 0], 0);
+      const layer = separableConv2d({
+        filters: 2,
+        kernelSize: 2,
+        depthwiseInitializer: 'ones',
+        pointwiseInitializer: 'zeros',
+        normalization: 'none',
+      });
+      layer.apply(tf.ones([1, 3, 3, 1]));
+      const [depthwise, pointwise] = layer.kernels.map(({ variable }) => variable.read());
+      expectClose(depthwise, tf.onesLike(depthwise), 0);
+      expectClose(pointwise, tf.zerosLike(pointwise), 0);
     });
   });
 
-  test('takes integer inputs', () => {
+  test('integer inputs are taken as numbers', () => {
     tf.tidy(() => {
       const layer = conv2d({ filters: 2, kernelSize: 2 });
       const x = tf.range(0, 18, 1, 'int32').reshape([1, 3, 3, 2]);
@@ -194,33 +247,138 @@ describe('a normalised layer', () => {
     });
   });
 
-  test('puts its kernel regularizer on g, where L2 equals the penalty on w', () => {
-    tf.tidy(() => {
-      const kernelRegularizer = tf.regularizers.l2({ l2: 0.1 });
-      const layer = builtDense(5, { units: 3, kernelRegularizer });
-      randomizeWeights(layer, 2);
-      expect(layer.losses.length).toBe(1);
-      expectClose(layer.calculateLosses()[0], effectiveKernel(layer).square().sum().mul(0.1), 1e-6);
-    });
+  test.each([
+    [2, 1],
+    [3, 1],
+    [6, 2],
+    [12, 4],
+    [48, 16],
+    [64, 32],
+    [512, 32],
+  ])('%i units are divided into %i groups', (units, groups) => {
+    const layer = built(denseCase(units, 3), { normalization: 'group' });
+    expect(layer.settings.groups).toBe(groups);
+    layer.dispose();
   });
 
-  test('refuses settings it cannot honour, naming them', () => {
-    expect(() => dense({ units: 2, normalization: 'layer' as Normalization })).toThrow(
-      /normalization is 'layer': use one of 'none'/,
-    );
-    expect(() => dense({ units: 2, epsilon: 0 })).toThrow(/epsilon is 0/);
-    expect(() => dense({ units: 2, momentum: 1.5 })).toThrow(/momentum is 1.5/);
-    expect(() => conv2d({ filters: 2, kernelSize: 2, dataFormat: 'channelsFirst' })).toThrow(
-      /dataFormat is 'channelsFirst'/,
-    );
-    expect(() => effectiveKernel(dense({ name: 'new', units: 2 }))).toThrow(/layer "new" has no weights yet/);
+  const refused: [string, () => unknown, RegExp][] = [
+    [
+      'a normalization that does not exist',
+      () => dense({ units: 2, normalization: 'spectral' as Normalization }),
+      /normalization is 'spectral': use 'none', one of 'weight', 'centered-weight', .* 'group', or one of each, such as 'weight\+mean-only-batch'/,
+    ],
+    [
+      'two normalizations of the kernel',
+      () => dense({ units: 2, normalization: 'weight+centered-weight' as Normalization }),
+      /normalization is 'weight\+centered-weight'/,
+    ],
+    [
+      'the parts in the wrong order',
+      () => dense({ units: 2, normalization: 'batch+weight' as Normalization }),
+      /normalization is 'batch\+weight'/,
+    ],
+    ['epsilon 0', () => dense({ units: 2, epsilon: 0 }), /^epsilon is 0: give a small positive number/],
+    ['varianceEpsilon -1', () => dense({ units: 2, varianceEpsilon: -1 }), /^varianceEpsilon is -1/],
+    ['momentum 1.5', () => dense({ units: 2, momentum: 1.5 }), /^momentum is 1.5: give a number from 0 to 1/],
+    ['fixedGain 0', () => dense({ units: 2, fixedGain: 0 }), /^fixedGain is 0: give a positive number/],
+    ['activationGain NaN', () => dense({ units: 2, activationGain: Number.NaN }), /^activationGain is NaN/],
+    ['dataFreeFactor -2', () => dense({ units: 2, dataFreeFactor: -2 }), /^dataFreeFactor is -2/],
+    [
+      'an initialization that does not exist',
+      () => dense({ units: 2, initialization: 'zero' as 'data-free' }),
+      /^initialization is 'zero': use one of 'norm-preserving', 'data-dependent', 'data-free'/,
+    ],
+    [
+      'data-free initialization without a gain',
+      () => dense({ units: 2, initialization: 'data-free', normalization: 'weight-standardization' }),
+      /^initialization is 'data-free', which sets g, and this layer learns none/,
+    ],
+    [
+      'a regularizer on the gain that there is none of',
+      () => dense({ units: 2, regularize: 'gain', fixedGain: 1 }),
+      /^regularize is 'gain', and this layer has no learned gain: use 'kernel'/,
+    ],
+    [
+      'channels first',
+      () => conv2d({ filters: 2, kernelSize: 2, dataFormat: 'channelsFirst' }),
+      /^dataFormat is 'channelsFirst': normalised layers take 'channelsLast' only/,
+    ],
+    [
+      'dilation where tf.layers ignores it',
+      () => depthwiseConv2d({ kernelSize: 2, dilationRate: [1, 2] }),
+      /^dilationRate is 1,2: tf.layers.depthwiseConv2d ignores it/,
+    ],
+    [
+      'dilation of a transposed convolution',
+      () => conv2dTranspose({ filters: 2, kernelSize: 2, dilationRate: 2 }),
+      /^dilationRate is 2: tf.layers.conv2dTranspose ignores it/,
+    ],
+    ...INITIALIZATIONS.slice(1).map((initialization): [string, () => unknown, RegExp] => [
+      `${initialization} initialization of an embedding`,
+      () => embedding({ inputDim: 2, outputDim: 2, initialization }),
+      new RegExp(`^initialization is '${initialization}', and embeddings have no pre-activations`),
+    ]),
+    [
+      'groups that do not divide the units',
+      () => built(denseCase(6, 3), { normalization: 'group', groups: 4 }),
+      /^groups is 4: give a whole number that divides the 6 units/,
+    ],
+    ...(['centered-weight', 'weight-standardization', 'scaled-weight-standardization'] as const).map(
+      (normalization): [string, () => unknown, RegExp] => [
+        `${normalization} of units with one element`,
+        () => built({ kind: 'depthwiseConv2d', args: { kernelSize: 1 }, inputShape: [2, 2, 3] }, { normalization }),
+        /a kernel of shape \[1,1,3,1\] with unitAxis \[2,3\] has one element a unit, which centring makes 0: use 'weight'/,
+      ],
+    ),
+    [
+      'the kernel of a layer that is not built',
+      () => effectiveKernel(dense({ name: 'new', units: 2 })),
+      /^layer "new" has no weights yet: build its model first/,
+    ],
+  ];
+  test.each(refused)('%s is refused', (_, make, message) => {
+    expect(make).toThrow(message);
   });
 });
 
-describe('mean-only batch normalization', () => {
-  test('moves its running mean in training alone, by 1 - momentum', () => {
+describe('masks', () => {
+  test('pass from an embedding through a dense layer to the layer that uses them', () => {
     tf.tidy(() => {
-      const layer = builtDense(4, { units: 3, normalization: 'weight+mean-only-batch', useBias: false });
+      const tokens = tf.tensor2d(
+        [
+          [1, 2, 0, 0],
+          [3, 1, 4, 0],
+        ],
+        [2, 4],
+        'int32',
+      );
+      const model = (table: tf.layers.Layer, between: tf.layers.Layer) => {
+        const input = tf.input({ shape: [4], dtype: 'int32' });
+        const last = tf.layers.lstm({ units: 2, kernelInitializer: 'ones', recurrentInitializer: 'ones' });
+        const output = last.apply(between.apply(table.apply(input))) as tf.SymbolicTensor;
+        return tf.model({ inputs: input, outputs: output });
+      };
+      const table = { inputDim: 5, outputDim: 3 };
+      const masked = { ...table, maskZero: true };
+      const [normalized, unmasked] = [masked, table].map((args) =>
+        model(embedding({ ...args, seed: 1 }), dense({ units: 3, activation: 'tanh', seed: 2 })),
+      );
+      const theirs = model(tf.layers.embedding(masked), tf.layers.dense({ units: 3, activation: 'tanh' }));
+      theirs.layers.slice(1, 3).forEach((layer, i) => {
+        // g = ||v||: the plain weights are the kernels.
+        layer.setWeights(normalized.layers[i + 1].getWeights().slice(0, layer.weights.length));
+      });
+      const outputs = [normalized, theirs, unmasked].map((net) => net.predict(tokens) as tf.Tensor);
+      expectClose(outputs[0], outputs[1], 1e-6);
+      expect(outputs[0].sub(outputs[2]).abs().max().dataSync()[0]).toBeGreaterThan(1e-4);
+    });
+  });
+});
+
+describe('running averages', () => {
+  test('move in training alone, by 1 - momentum', () => {
+    tf.tidy(() => {
+      const layer = built(denseCase(3, 4), { normalization: 'weight+mean-only-batch', useBias: false });
       const x = normal([8, 4], 1).add(2);
       const t = x.matMul(effectiveKernel(layer)); // what the mean is taken of
       const mean = t.mean(0);
@@ -235,15 +393,19 @@ describe('mean-only batch normalization', () => {
     });
   });
 
-  test('learns its running mean in model.fit', async () => {
+  test.each(['mean-only-batch', 'batch'] as const)('(%s) are learned in model.fit', async (normalization) => {
     const before = tf.memory().numTensors;
     const model = tf.sequential({
-      layers: [dense({ units: 3, inputShape: [4], normalization: 'mean-only-batch', momentum: 0, seed: 1 })],
+      layers: [dense({ units: 3, inputShape: [4], normalization, momentum: 0, seed: 1 })],
     });
     model.compile({ optimizer: tf.train.sgd(0), loss: 'meanSquaredError' });
     const [x, y] = [normal([16, 4], 1), tf.zeros([16, 3])];
     await model.fit(x, y, { epochs: 1, batchSize: 16, verbose: 0 });
-    tf.tidy(() => expectClose((model.predict(x) as tf.Tensor).mean(0), [0, 0, 0], 1e-6));
+    tf.tidy(() => {
+      const { mean, variance } = tf.moments(model.predict(x) as tf.Tensor, 0);
+      expectClose(mean, [0, 0, 0], 1e-6);
+      if (normalization === 'batch') expectClose(variance, [1, 1, 1], 1e-3); // varianceEpsilon
+    });
     model.dispose();
     tf.dispose([x, y]);
     // model.compile keeps nothing but the optimizer's learning rate and iteration count.
@@ -253,23 +415,24 @@ describe('mean-only batch normalization', () => {
 });
 
 describe('training', () => {
-  /** A small image net with every kind of layer of ours, and ordinary ones between them. */
+  /** A small image net with several kinds of layers of ours, and ordinary ones between them. */
   const imageNet = () =>
     tf.sequential({
       layers: [
         tf.layers.inputLayer({ inputShape: [8, 8, 2] }),
         tf.layers.rescaling({ scale: 1 / 255 }),
         conv2d({ filters: 4, kernelSize: 3, activation: 'relu', seed: 1 }),
-        conv2d({ filters: 4, kernelSize: 3, normalization: 'weight+mean-only-batch', activation: 'relu', seed: 2 }),
+        separableConv2d({ filters: 4, kernelSize: 3, normalization: 'weight+mean-only-batch', seed: 2 }),
+        depthwiseConv2d({ kernelSize: 2, normalization: 'weight-standardization+group', activation: 'relu', seed: 4 }),
         tf.layers.flatten(),
-        dense({ units: 8, normalization: 'mean-only-batch', activation: 'relu', seed: 3 }),
-        dense({ units: 2, seed: 4 }),
+        dense({ units: 8, normalization: 'batch', activation: 'relu', seed: 5 }),
+        dense({ units: 2, seed: 6 }),
       ],
     });
 
   test('under plain SGD, ||v|| never shrinks and its square grows by the squared step', () => {
     tf.tidy(() => {
-      const layer = builtDense(6, { units: 4, seed: 1 });
+      const layer = built(denseCase(4, 6), { seed: 1 });
       const [x, target] = [normal([16, 6], 2), normal([16, 4], 3)];
       const v = variableOf(layer.kernel);
       const variables = layer.trainableWeights.map((weight) => variableOf(weight));
@@ -284,7 +447,7 @@ describe('training', () => {
     });
   });
 
-  test('keeps no tensor, forward or backward, in a model of mixed layers', () => {
+  test('keeps no tensor in a model of mixed layers', () => {
     const model = imageNet();
     const [x, target] = [tf.randomUniform([4, 8, 8, 2], 0, 255, 'int32', 1), normal([4, 2], 2)];
     const optimizer = tf.train.adam(1e-3);
@@ -307,7 +470,7 @@ describe('training', () => {
   });
 
   test('costs at most 16 native ops a layer more than the plain layer, forward and backward', () => {
-    const [plain, weight] = (['none', 'weight'] as const).map((normalization) => {
+    const [plainOps, weightOps] = (['none', 'weight'] as const).map((normalization) => {
       const model = tf.sequential({
         layers: [
           conv2d({ inputShape: [5, 5, 1], filters: 4, kernelSize: 3, activation: 'relu', normalization }),
@@ -324,8 +487,8 @@ describe('training', () => {
       x.dispose();
       return count;
     });
-    expect(weight - plain).toBeGreaterThan(0);
-    expect(weight - plain).toBeLessThanOrEqual(2 * 16);
+    expect(weightOps - plainOps).toBeGreaterThan(0);
+    expect(weightOps - plainOps).toBeLessThanOrEqual(2 * 16);
   });
 
   /** Calls into TensorFlow that `run` makes on the node backend. */

@@ -2,7 +2,19 @@ import '../node-backend.ts';
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_EPSILON, weightNormalize } from '../../src/weightnorm/index.ts';
+import {
+  ACTIVATION_GAINS,
+  batchNormalize,
+  centeredWeightNormalize,
+  DEFAULT_EPSILON,
+  groupNormalize,
+  layerNormalize,
+  meanOnlyBatchNormalize,
+  scaledStandardizeWeights,
+  standardizeWeights,
+  unitNorms,
+  weightNormalize,
+} from '../../src/weightnorm/index.ts';
 import { expectClose, normal, tensorOf, unitAxisOf, vectors } from './support.ts';
 
 /** w, dL/dv and dL/dg. */
@@ -184,4 +196,139 @@ describe('invariants of weightNormalize over random shapes', () => {
       expectClose(weightNormalize(v, g, { unitAxis }), v, 1e-6);
     });
   });
+});
+
+describe.each([
+  ['centeredWeightNormalize', centeredWeightNormalize],
+  ['scaledStandardizeWeights', scaledStandardizeWeights],
+] as const)('%s', (name, normalize) => {
+  test('refuses a gain of another shape, axes that v lacks, one element a unit, integers and an impossible epsilon', () => {
+    tf.tidy(() => {
+      const [v, g] = [tf.ones([2, 3]), tf.ones([3])];
+      for (const shape of [[2, 1], [2], [], [1]])
+        expect(() => normalize(v, tf.ones(shape))).toThrow(
+          /has shape \[.*\], but v of shape \[2,3\] .* of shape \[3\] \(or \[1,3\]\)/,
+        );
+      expect(() => normalize(v, g, { unitAxis: null })).toThrow(/needs (g|gain) of shape \[\] \(or \[1,1\]\)/);
+      expect(() => normalize(v, g, { unitAxis: 2 })).toThrow(/unitAxis 2 does not fit a tensor of shape \[2,3\]/);
+      expect(() => normalize(v, g, { unitAxis: [1, -1] })).toThrow(/unitAxis \[1,-1\] does not fit/);
+      expect(() => normalize(v, tf.ones([2, 3]), { unitAxis: [0, 1] })).toThrow(
+        new RegExp(`${name}: a kernel of shape \\[2,3\\] with unitAxis \\[0,1\\] has one element a unit`),
+      );
+      expect(() => normalize(v.toInt(), g)).toThrow(`${name}: v has dtype int32: cast it to float32`);
+      expect(() => normalize(v, g, { epsilon: 0 })).toThrow(/epsilon is 0/);
+    });
+  });
+});
+
+describe('centeredWeightNormalize', () => {
+  test('takes one number for all units, and gives units of that length with mean 0', () => {
+    tf.tidy(() => {
+      const v = normal([4, 3], 1).add(2);
+      const w = centeredWeightNormalize(v, Math.SQRT2);
+      expectClose(w.square().sum(0), [2, 2, 2], 1e-6);
+      expectClose(w.mean(0), [0, 0, 0], 1e-6);
+    });
+  });
+
+  test('has the gradient of Huang et al.: (1/||u||) [dw - (w . dw) w - mean(dw)] for s = 1', () => {
+    tf.tidy(() => {
+      const [v, dw] = [normal([5, 3], 1), normal([5, 3], 2)];
+      const [dv] = tf.grads((v) => centeredWeightNormalize(v, 1))([v], dw);
+      const w = centeredWeightNormalize(v, 1);
+      const norm = unitNorms(v.sub(v.mean(0)));
+      expectClose(
+        dv,
+        dw
+          .sub(w.mul(w.mul(dw).sum(0)))
+          .sub(dw.mean(0))
+          .div(norm),
+        1e-6,
+      );
+    });
+  });
+});
+
+describe('standardizeWeights', () => {
+  test('refuses axes that v lacks, one element a unit, integers and an impossible epsilon', () => {
+    tf.tidy(() => {
+      const v = tf.ones([2, 3]);
+      expect(() => standardizeWeights(v, { unitAxis: -3 })).toThrow(/unitAxis -3 does not fit/);
+      expect(() => standardizeWeights(tf.ones([1, 3]))).toThrow(/a kernel of shape \[1,3\] .* has one element a unit/);
+      expect(() => standardizeWeights(v.toInt())).toThrow(/v has dtype int32/);
+      expect(() => standardizeWeights(v, { epsilon: -1 })).toThrow(/epsilon is -1/);
+    });
+  });
+});
+
+describe('normalizations of kernels that do not vary', () => {
+  test('give w = 0 and finite gradients with the default epsilons', () => {
+    tf.tidy(() => {
+      const [v, g, dw] = [tf.fill([4, 2], 0.5), tf.tensor1d([1, 2]), normal([4, 2], 1)];
+      const functions: ((v: tf.Tensor, g: tf.Tensor) => tf.Tensor)[] = [
+        centeredWeightNormalize,
+        scaledStandardizeWeights,
+        (v, g) => standardizeWeights(v).mul(g),
+      ];
+      for (const run of functions) {
+        expectClose(run(v, g), tf.zeros([4, 2]), 0);
+        const gradients = tf.grads(run)([v, g], dw);
+        for (const gradient of gradients) expect(tf.all(tf.isFinite(gradient)).dataSync()[0]).toBe(1);
+        expectClose(gradients[1], [0, 0], 0);
+      }
+    });
+  });
+});
+
+describe('normalizations of outputs', () => {
+  test('groups that do not divide the units are refused, and an impossible epsilon', () => {
+    tf.tidy(() => {
+      const t = tf.ones([2, 6]);
+      for (const groups of [0, 4, 1.5, -2, Number.NaN])
+        expect(() => groupNormalize(t, { groups })).toThrow(
+          `groups is ${groups}: give a whole number that divides the 6 units of the layer`,
+        );
+      for (const run of [batchNormalize, layerNormalize]) expect(() => run(t, { epsilon: 0 })).toThrow(/epsilon is 0/);
+      expect(() => groupNormalize(t, { groups: 2, epsilon: 0 })).toThrow(/epsilon is 0/);
+    });
+  });
+
+  test('tell their statistics, which are freed afterwards', () => {
+    const t = normal([5, 3], 1);
+    const before = tf.memory().numTensors;
+    const heard: number[][] = [];
+    const hear = (...moments: tf.Tensor[]) => {
+      for (const moment of moments) heard.push(moment.arraySync() as number[]);
+    };
+    tf.dispose([meanOnlyBatchNormalize(t, hear), batchNormalize(t, {}, hear)]);
+    expect(tf.memory().numTensors).toBe(before);
+    tf.tidy(() => {
+      const { mean, variance } = tf.moments(t, 0);
+      expect(heard.length).toBe(3);
+      for (const [i, moment] of [mean, mean, variance].entries()) expectClose(moment, heard[i], 1e-6);
+    });
+    t.dispose();
+  });
+});
+
+describe('ACTIVATION_GAINS', () => {
+  // The names that tfjs has for them.
+  const names: Record<string, string> = { silu: 'swish' };
+  test.each(Object.entries(ACTIVATION_GAINS))(
+    '%s: %f is 1 / std of the activation of N(0, 1), to 1 %%',
+    (name, gain) => {
+      tf.tidy(() => {
+        // The sum over a fine grid; the rest of the density beyond 8 is 1e-15.
+        const z = tf.linspace(-8, 8, 4001);
+        const layer = tf.layers.activation({ activation: (names[name] ?? name) as 'relu' });
+        const y = Array.from((layer.apply(z) as tf.Tensor).dataSync());
+        const density = Array.from(z.square().div(-2).exp().dataSync());
+        const total = density.reduce((sum, p) => sum + p);
+        const mean = (f: (y: number) => number) => y.reduce((sum, value, i) => sum + f(value) * density[i], 0) / total;
+        const average = mean((value) => value);
+        const std = Math.sqrt(mean((value) => (value - average) ** 2));
+        expect(Math.abs(gain * std - 1)).toBeLessThan(0.01);
+      });
+    },
+  );
 });

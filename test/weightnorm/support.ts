@@ -1,9 +1,17 @@
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { expect } from 'vitest';
-import type { NormalizedLayer } from '../../src/weightnorm/index.ts';
+import {
+  conv1d,
+  conv2d,
+  conv2dTranspose,
+  conv3d,
+  dense,
+  depthwiseConv2d,
+  embedding,
+  type NormalizedLayer,
+  separableConv2d,
+} from '../../src/weightnorm/index.ts';
 
 export type Nested = number | Nested[];
 
@@ -61,42 +69,126 @@ export function variableOf(weight: tf.LayerVariable | null): tf.Variable {
   return weight!.read() as tf.Variable;
 }
 
-/** A layer's output and the gradients of sum(output x dy), by the name of the weight, and `x`. */
+/** Each element within tolerance x the largest expected value. */
+export function expectAgreement(actual: tf.Tensor, expected: Nested, what: string, tolerance: number): void {
+  expect(actual.shape, what).toEqual(shapeOf(expected));
+  const values = flatten(expected);
+  const difference = Math.max(...Array.from(actual.dataSync(), (value, i) => Math.abs(value - values[i])));
+  const largest = Math.max(...values.map(Math.abs));
+  expect(difference / largest, `${what}: largest difference, of ${largest}`).toBeLessThan(tolerance);
+}
+
+/** A layer's output and the gradients of sum(output x dy), by the name of the weight, and `x` unless it is integers. */
 export function outputAndGradients(layer: NormalizedLayer, x: tf.Tensor, dy: tf.Tensor, training = false) {
-  const input = tf.variable(x);
-  const weights = layer.trainableWeights.map((weight) => weight.read() as tf.Variable);
+  const input = x.dtype === 'float32' ? tf.variable(x) : undefined;
+  const weights = layer.trainableWeights.map((weight) => variableOf(weight));
   let y!: tf.Tensor;
-  const { value, grads } = tf.variableGrads(() => {
-    y = tf.keep(layer.apply(input, { training }) as tf.Tensor);
-    return y.mul(dy).sum();
-  }, [input, ...weights]);
-  const gradients: Record<string, tf.Tensor> = { x: grads[input.name] };
+  const { value, grads } = tf.variableGrads(
+    () => {
+      y = tf.keep(layer.apply(input ?? x, { training }) as tf.Tensor);
+      return y.mul(dy).sum();
+    },
+    input ? [input, ...weights] : weights,
+  );
+  const gradients: Record<string, tf.Tensor> = input ? { x: grads[input.name] } : {};
   layer.trainableWeights.forEach((weight, i) => {
-    gradients[weight.originalName.split('/').at(-1)!] = grads[weights[i].name];
+    gradients[nameOf(weight)] = grads[weights[i].name];
   });
-  tf.dispose([value, input]);
+  tf.dispose(input ? [value, input] : value);
   return { y, gradients };
 }
 
-export interface OracleCase {
-  kind: 'dense' | 'conv2d';
-  meanOnly: boolean;
-  epsilon: number;
-  strides?: number[];
-  padding?: string;
-  /** x, kernel, and where the layer has them gain and bias. */
-  tensors: Record<string, Nested>;
-  dy: Nested;
+/** `kernel` of `conv2d_1/kernel`. */
+export function nameOf(weight: tf.LayerVariable): string {
+  return weight.originalName.split('/').at(-1)!;
 }
 
-/** Outputs and gradients in float64, by oracle.py. */
-export function oracle(cases: OracleCase[]): { y: Nested; gradients: Record<string, Nested> }[] {
-  const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-  const { status, stdout, stderr } = spawnSync(path('../../.venv/bin/python'), [path('oracle.py')], {
-    input: JSON.stringify(cases),
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-  });
-  expect(status, stderr).toBe(0);
-  return JSON.parse(stdout);
+type Make<L> = (args: object) => L;
+
+/** The factories of every kind of feed-forward layer: ours, and those of tf.layers. */
+const FACTORIES = {
+  dense: [dense, tf.layers.dense],
+  conv1d: [conv1d, tf.layers.conv1d],
+  conv2d: [conv2d, tf.layers.conv2d],
+  conv3d: [conv3d, tf.layers.conv3d],
+  conv2dTranspose: [conv2dTranspose, tf.layers.conv2dTranspose],
+  depthwiseConv2d: [depthwiseConv2d, tf.layers.depthwiseConv2d],
+  separableConv2d: [separableConv2d, tf.layers.separableConv2d],
+  embedding: [embedding, tf.layers.embedding],
+} as unknown as Record<LayerKind, [Make<NormalizedLayer>, Make<tf.layers.Layer>]>;
+
+export type LayerKind =
+  | 'dense'
+  | 'conv1d'
+  | 'conv2d'
+  | 'conv3d'
+  | 'conv2dTranspose'
+  | 'depthwiseConv2d'
+  | 'separableConv2d'
+  | 'embedding';
+
+/** What to make, and the shape of one example for it. */
+export interface LayerCase {
+  kind: LayerKind;
+  args: Record<string, unknown>;
+  inputShape: number[];
+}
+
+/**
+ * One layer of every kind, and dense on sequences: all of 6 units, each of at least 3 elements, so that no normalization makes a gradient vanish. The first one
+ * has fewer outputs than weights for a batch of 4, and scales its output; the second has more, and scales its kernel.
+ */
+export const LAYERS: readonly LayerCase[] = [
+  { kind: 'dense', args: { units: 6 }, inputShape: [5] },
+  { kind: 'dense', args: { units: 6 }, inputShape: [3, 5] },
+  { kind: 'conv1d', args: { filters: 6, kernelSize: 3, strides: 2, padding: 'same' }, inputShape: [7, 2] },
+  { kind: 'conv2d', args: { filters: 6, kernelSize: [2, 3], strides: [2, 1], padding: 'same' }, inputShape: [5, 4, 2] },
+  { kind: 'conv3d', args: { filters: 6, kernelSize: [2, 1, 2], strides: [1, 2, 1] }, inputShape: [3, 3, 3, 2] },
+  {
+    kind: 'conv2dTranspose',
+    args: { filters: 6, kernelSize: [3, 2], strides: [2, 1], padding: 'same' },
+    inputShape: [2, 3, 2],
+  },
+  {
+    kind: 'depthwiseConv2d',
+    args: { kernelSize: [2, 3], strides: 2, padding: 'same', depthMultiplier: 2 },
+    inputShape: [4, 5, 3],
+  },
+  { kind: 'separableConv2d', args: { filters: 6, kernelSize: [3, 2], depthMultiplier: 2 }, inputShape: [4, 4, 2] },
+  { kind: 'embedding', args: { inputDim: 7, outputDim: 6 }, inputShape: [3] },
+];
+
+export function titleOf({ kind, args, inputShape }: LayerCase): string {
+  const { units, filters, inputDim, outputDim, ...rest } = args;
+  const details = Object.entries(rest).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
+  return [`${kind} on [${inputShape}]`, ...details].join(', ');
+}
+
+/** Our layer. */
+export function ours({ kind, args }: LayerCase, more: object = {}): NormalizedLayer {
+  return FACTORIES[kind][0]({ ...args, ...more });
+}
+
+/** That of tf.layers. */
+export function plain({ kind, args }: LayerCase, more: object = {}): tf.layers.Layer {
+  return FACTORIES[kind][1]({ ...args, ...more });
+}
+
+/** `[batch, ...]`: normal values, or for embeddings tokens. */
+export function inputOf({ kind, args, inputShape }: LayerCase, batch: number, seed: number): tf.Tensor {
+  const shape = [batch, ...inputShape];
+  if (kind === 'embedding') return tf.randomUniform(shape, 0, args.inputDim as number, 'int32', seed);
+  return normal(shape, seed);
+}
+
+/** Gives every weight of a built layer or model normal values (so that g is not ||v||), variances positive ones. */
+export function randomizeWeights(layer: tf.layers.Layer, seed: number): void {
+  tf.tidy(() =>
+    layer.setWeights(
+      layer.weights.map((weight, i) => {
+        const values = normal(weight.shape as number[], seed + i);
+        return /variance/i.test(nameOf(weight)) ? values.square().add(0.5) : values;
+      }),
+    ),
+  );
 }

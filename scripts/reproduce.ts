@@ -1,0 +1,27 @@
+import { nearest, newCommand, runCommand, UsageError } from '../src/cli/index.ts';
+import { exitOnInterrupt } from '../src/cli/interrupt.ts';
+import { normGrowthCommand } from './reproduce/norm-growth.ts';
+
+const parts = [normGrowthCommand()];
+const names = parts.map((part) => part.name());
+
+const command = newCommand(
+  'reproduce',
+  'Reproduces results of Salimans & Kingma 2016: runs, figures and every number. "reproduce NAME --help" lists the options of one.',
+)
+  .usage('<name> [options]')
+  .argument('[name]', 'which')
+  .action((name: string | undefined) => {
+    const known = names.join(', ');
+    if (name === undefined) throw new UsageError(`name what to reproduce: ${known}`);
+    const meant = nearest(name, names);
+    throw new UsageError(
+      `there is no "${name}" to reproduce${meant === undefined ? '' : `, did you mean "${meant}"?`}: choose from ${known}`,
+    );
+  });
+for (const part of parts) command.addCommand(part);
+
+// Nothing is written before the end.
+exitOnInterrupt();
+
+await runCommand(command);

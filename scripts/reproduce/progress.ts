@@ -1,0 +1,44 @@
+import { SingleBar } from 'cli-progress';
+import { duration } from '../../src/training/progress.ts';
+
+export interface RunsProgress {
+  /** `done` runs are over; `doing` says in words which one is next. */
+  update(done: number, doing: string): void;
+  stop(): void;
+}
+
+const PLAIN_PERIOD_MS = 5_000;
+
+/** A bar of `total` runs where `stream` is a terminal, else a plain line at the start and then every five seconds. */
+export function runsProgress(stream: NodeJS.WriteStream, total: number): RunsProgress {
+  const startMs = performance.now();
+  const left = (done: number) => {
+    const seconds = ((performance.now() - startMs) / 1000 / done) * (total - done);
+    return done > 0 ? ` | ${duration(seconds)} left` : '';
+  };
+  if (!stream.isTTY) {
+    let printedMs = Number.NEGATIVE_INFINITY;
+    return {
+      update: (done, doing) => {
+        if (performance.now() - printedMs < PLAIN_PERIOD_MS) return;
+        printedMs = performance.now();
+        stream.write(`runs ${done}/${total} | ${doing}${left(done)}\n`);
+      },
+      stop: () => {},
+    };
+  }
+  const bar = new SingleBar({
+    stream,
+    format: '{bar} {value}/{total} runs | {line}',
+    barsize: 20,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    hideCursor: true,
+    fps: 5,
+  });
+  bar.start(total, 0, { line: 'starting' });
+  return {
+    update: (done, doing) => bar.update(done, { line: `${doing}${left(done)}` }),
+    stop: () => bar.stop(),
+  };
+}

@@ -1,0 +1,260 @@
+import '../node-backend.ts';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  applyWeightNorm,
+  conv1d,
+  conv2d,
+  conv2dTranspose,
+  conv3d,
+  dense,
+  depthwiseConv2d,
+  embedding,
+  isNormalizedLayer,
+  KERNEL_NORMALIZATIONS,
+  type Normalization,
+  type NormalizationArgs,
+  OUTPUT_NORMALIZATIONS,
+  removeWeightNorm,
+  separableConv2d,
+} from '../../src/weightnorm/index.ts';
+import { expectClose, normal } from './support.ts';
+
+/** One layer of every kind: plain, ours, and an input for it. */
+const KINDS: Record<
+  string,
+  { plain: () => tf.layers.Layer; ours: (args: NormalizationArgs) => tf.layers.Layer; shape: number[] }
+> = {
+  dense: { shape: [5], plain: () => tf.layers.dense({ units: 4 }), ours: (args) => dense({ units: 4, ...args }) },
+  conv1d: {
+    shape: [6, 3],
+    plain: () => tf.layers.conv1d({ filters: 4, kernelSize: 3 }),
+    ours: (args) => conv1d({ filters: 4, kernelSize: 3, ...args }),
+  },
+  conv2d: {
+    shape: [5, 6, 3],
+    plain: () => tf.layers.conv2d({ filters: 4, kernelSize: [2, 3], strides: 2, padding: 'same', activation: 'relu' }),
+    ours: (args) => conv2d({ filters: 4, kernelSize: [2, 3], strides: 2, ...args }),
+  },
+  conv3d: {
+    shape: [3, 4, 4, 2],
+    plain: () => tf.layers.conv3d({ filters: 4, kernelSize: 2, activation: 'tanh' }),
+    ours: (args) => conv3d({ filters: 4, kernelSize: 2, ...args }),
+  },
+  conv2dTranspose: {
+    shape: [4, 4, 3],
+    plain: () => tf.layers.conv2dTranspose({ filters: 4, kernelSize: 3, strides: 2, padding: 'same' }),
+    ours: (args) => conv2dTranspose({ filters: 4, kernelSize: 3, strides: 2, ...args }),
+  },
+  depthwiseConv2d: {
+    shape: [5, 5, 2],
+    plain: () => tf.layers.depthwiseConv2d({ kernelSize: 3, depthMultiplier: 2 }),
+    ours: (args) => depthwiseConv2d({ kernelSize: 3, depthMultiplier: 2, ...args }),
+  },
+  separableConv2d: {
+    shape: [5, 5, 2],
+    plain: () => tf.layers.separableConv2d({ filters: 4, kernelSize: 3, depthMultiplier: 2 }),
+    ours: (args) => separableConv2d({ filters: 4, kernelSize: 3, depthMultiplier: 2, ...args }),
+  },
+};
+
+function sequential(layer: tf.layers.Layer, shape: number[]): tf.Sequential {
+  return tf.sequential({ layers: [tf.layers.inputLayer({ inputShape: shape }), layer] });
+}
+
+function disposeAll(tensors: tf.Tensor[], models: tf.LayersModel[]): void {
+  tf.dispose(tensors);
+  for (const model of models) model.dispose();
+}
+
+/** Every weight anew; positive where it must be (variances). */
+function randomize(model: tf.LayersModel, seed = 1): void {
+  tf.tidy(() =>
+    model.setWeights(
+      model.weights.map(({ shape, originalName }, i) => {
+        const values = normal(shape as number[], seed + i);
+        return /variance/i.test(originalName) ? values.abs().add(0.5) : values;
+      }),
+    ),
+  );
+}
+
+function expectSameFunction(a: tf.LayersModel, b: tf.LayersModel, x: tf.Tensor, tolerance = 2e-6): void {
+  tf.tidy(() => expectClose(a.predict(x) as tf.Tensor, b.predict(x) as tf.Tensor, tolerance));
+}
+
+describe('a model of ordinary layers', () => {
+  test.each(Object.entries(KINDS))(
+    'of a %s computes the same weight-normalised, and the same again without',
+    async (_, { plain, shape }) => {
+      const before = tf.memory().numTensors;
+      const original = sequential(plain(), shape);
+      randomize(original);
+      const normalized = await applyWeightNorm(original);
+      const layer = normalized.layers.at(-1)!;
+      expect(isNormalizedLayer(layer) && layer.normalization).toBe('weight');
+      expect(layer.name).toBe(original.layers.at(-1)!.name);
+      const back = await removeWeightNorm(normalized);
+      expect(back.layers.at(-1)!.getClassName()).toBe(original.layers.at(-1)!.getClassName());
+      const x = normal([3, ...shape], 9);
+      expectSameFunction(normalized, original, x);
+      expectSameFunction(back, original, x);
+      tf.tidy(() => {
+        for (const [i, weight] of back.getWeights().entries()) expectClose(weight, original.getWeights()[i], 2e-6);
+      });
+      disposeAll([x], [original, normalized, back]);
+      expect(tf.memory().numTensors).toBe(before);
+    },
+  );
+
+  test('with branches, a shared layer, a nested model, embeddings, recurrent layers and wrappers', async () => {
+    const before = tf.memory().numTensors;
+    const tokens = tf.input({ shape: [4] });
+    const vectors = tf.layers
+      .embedding({ inputDim: 7, outputDim: 6, maskZero: true })
+      .apply(tokens) as tf.SymbolicTensor;
+    const both = tf.layers
+      .bidirectional({ layer: tf.layers.lstm({ units: 3, returnSequences: true }) as tf.RNN, mergeMode: 'concat' })
+      .apply(vectors) as tf.SymbolicTensor; // [batch, 4, 6]
+    const each = tf.layers.timeDistributed({ layer: tf.layers.dense({ units: 6 }) }).apply(both) as tf.SymbolicTensor;
+    const stacked = tf.layers
+      .rnn({
+        cell: [tf.layers.gruCell({ units: 5 }), tf.layers.simpleRNNCell({ units: 6 })] as unknown as tf.RNN['cell'],
+      })
+      .apply(each) as tf.SymbolicTensor;
+    const shared = tf.layers.dense({ units: 6, activation: 'relu', name: 'shared' });
+    const once = shared.apply(stacked) as tf.SymbolicTensor;
+    const twice = shared.apply(once) as tf.SymbolicTensor;
+    const inner = tf.sequential({ layers: [tf.layers.dense({ inputShape: [6], units: 2, name: 'last' })] });
+    const sum = tf.layers.add().apply([once, twice]) as tf.SymbolicTensor;
+    const original = tf.model({ inputs: tokens, outputs: inner.apply(sum) as tf.SymbolicTensor });
+    randomize(original);
+
+    const normalized = await applyWeightNorm(original, { exclude: ['last'] });
+    const json = JSON.stringify(normalized.toJSON(null, false));
+    for (const name of ['Embedding', 'LSTM', 'GRUCell', 'SimpleRNNCell', 'Dense'])
+      expect(json).toContain(`"Normalized${name}"`);
+    expect(json).toContain('"class_name":"Dense"'); // the excluded one
+    const back = await removeWeightNorm(normalized);
+    expect(JSON.stringify(back.toJSON(null, false))).not.toContain('"class_name":"Normalized');
+    const x = tf.tensor2d(
+      [
+        [1, 2, 3, 0],
+        [4, 5, 6, 1],
+        [2, 2, 0, 0],
+      ],
+      [3, 4],
+    );
+    expectSameFunction(normalized, original, x, 1e-5);
+    expectSameFunction(back, original, x, 1e-5);
+    // tfjs frees a shared layer only when each of its uses was disposed of.
+    for (const model of [original, normalized, back]) model.getLayer('shared').dispose();
+    disposeAll([x], [original, normalized, back]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('of any size, loaded from disk too', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'apply-weight-norm-'));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 2, maxLength: 4 }),
+        fc.integer({ min: 1, max: 1e6 }),
+        async ([inputs, ...widths], seed) => {
+          const layers = widths.map((units, i) =>
+            tf.layers.dense({ units, activation: 'tanh', ...(i === 0 && { inputShape: [inputs] }) }),
+          );
+          const built = tf.sequential({ layers });
+          randomize(built, seed);
+          await built.save(`file://${folder}`);
+          const original = await tf.loadLayersModel(`file://${folder}/model.json`);
+          const normalized = await applyWeightNorm(original);
+          const back = await removeWeightNorm(normalized);
+          const x = normal([4, inputs], seed + 100);
+          expectSameFunction(normalized, original, x);
+          expectSameFunction(back, original, x);
+          disposeAll([x], [built, original, normalized, back]);
+        },
+      ),
+      { numRuns: 10, seed: 1 },
+    );
+    rmSync(folder, { recursive: true });
+  });
+
+  test('with a unit of zeros keeps it: g = 0', async () => {
+    const original = sequential(tf.layers.dense({ units: 2, kernelInitializer: 'zeros' }), [3]);
+    const normalized = await applyWeightNorm(original);
+    const x = normal([2, 3], 1);
+    tf.tidy(() => {
+      expect((normalized.predict(x) as tf.Tensor).abs().max().dataSync()[0]).toBe(0);
+    });
+    disposeAll([x], [original, normalized]);
+  });
+
+  test('goes on training, and keeps its gains in a checkpoint', async () => {
+    const original = sequential(tf.layers.dense({ units: 1 }), [3]);
+    const normalized = await applyWeightNorm(original);
+    normalized.compile({ optimizer: tf.train.sgd(0.1), loss: 'meanSquaredError' });
+    const [x, y] = [normal([32, 3], 1), normal([32, 1], 2)];
+    const { history } = await normalized.fit(x, y, { epochs: 5, verbose: 0, shuffle: false });
+    expect(history.loss.at(-1)).toBeLessThan(history.loss[0] as number);
+    const trained = await removeWeightNorm(normalized);
+    expectSameFunction(trained, normalized, x);
+    disposeAll([x, y], [original, normalized, trained]);
+  });
+
+  test('an excluded layer that does not exist is named', async () => {
+    const original = sequential(tf.layers.dense({ units: 1, name: 'one' }), [3]);
+    const before = tf.memory().numTensors;
+    await expect(applyWeightNorm(original, { exclude: ['two'] })).rejects.toThrow('the model has no layer "two"');
+    expect(tf.memory().numTensors).toBe(before);
+    original.dispose();
+  });
+});
+
+describe('removeWeightNorm', () => {
+  const foldable: Normalization[] = [
+    ...KERNEL_NORMALIZATIONS,
+    'batch',
+    'mean-only-batch',
+    ...KERNEL_NORMALIZATIONS.flatMap((kernel) => [`${kernel}+batch`, `${kernel}+mean-only-batch`] as const),
+  ];
+
+  test.each(foldable)('takes %s out of every kind of layer, with and without biases', async (normalization) => {
+    const before = tf.memory().numTensors;
+    for (const { ours, shape } of Object.values(KINDS)) {
+      for (const useBias of [true, false]) {
+        const model = sequential(ours({ normalization, useBias } as NormalizationArgs), shape);
+        randomize(model);
+        const plain = await removeWeightNorm(model);
+        expect(JSON.stringify(plain.toJSON(null, false))).not.toMatch(/"class_name":"Normalized|normalization"/);
+        const x = normal([3, ...shape], 9);
+        expectSameFunction(plain, model, x, 1e-5);
+        disposeAll([x], [model, plain]);
+      }
+    }
+    const table = sequential(embedding({ inputDim: 6, outputDim: 4, normalization }), [3]);
+    randomize(table);
+    const plain = await removeWeightNorm(table);
+    const x = tf.tensor2d([0, 1, 5, 3, 3, 2], [2, 3]);
+    expectSameFunction(plain, table, x, 1e-5);
+    disposeAll([x], [table, plain]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test.each(OUTPUT_NORMALIZATIONS.filter((name) => name === 'layer' || name === 'group'))(
+    'refuses %s, by the name of the layer, and keeps nothing',
+    async (normalization) => {
+      const model = sequential(dense({ units: 4, normalization, name: 'third' }), [3]);
+      const before = tf.memory().numTensors;
+      await expect(removeWeightNorm(model)).rejects.toThrow(
+        new RegExp(`layer "third" has '${normalization}' normalization`),
+      );
+      expect(tf.memory().numTensors).toBe(before);
+      model.dispose();
+    },
+  );
+});
