@@ -1,4 +1,13 @@
 export {
+  type ConvPoolCnnC,
+  type ConvPoolCnnCNoiseShapes,
+  type ConvPoolCnnCOptions,
+  convPoolCnnC,
+} from './convpool-cnn-c.ts';
+export { type Attention, drawRead, drawWrite, type Filters, filterBank } from './draw/attention.ts';
+export { type DrawBound, type DrawState, drawBound, drawNoiseShape, drawSample, drawStep } from './draw/model.ts';
+export { createDraw, type DrawNetwork, type DrawOptions, type DrawSizes, type DrawWeights } from './draw/parameters.ts';
+export {
   type MlpOptions,
   mlpQNetwork,
   type NatureOptions,
