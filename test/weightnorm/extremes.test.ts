@@ -1,4 +1,4 @@
-// What extreme numbers do. The tables of docs/weight-normalization/extreme-values.md are what these tests find, and are compared with it.
+// What extreme numbers do: these tests compute the tables of docs/weight-normalization/extreme-values.md and compare.
 import '../node-backend.ts';
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
@@ -130,7 +130,7 @@ const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0)
 const dot = (a: number[], b: number[]) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 const minus = (values: number[], number: number) => values.map((value) => value - number);
 
-/** w = g c / D of one unit, c being v or v - mean(v); dD/dc = c / E. In float64, which holds the squares of all float32. */
+/** w = g c / D of one unit, c being v or v - mean(v); dD/dc = c / E. In float64, which holds all squares of float32. */
 function exactKernel(normalization: KernelNormalization, unit: number[], gain: number, dw: number[]) {
   const v = unit.map(Math.fround);
   const centred = normalization !== 'weight';
@@ -228,7 +228,7 @@ const SET_OF: Record<OutputNormalization, (i: number) => number> = {
   group: (i) => Math.floor(i / 4),
 };
 
-/** y = (t - mean) / sqrt(var + epsilon) and dL/dt = (dy - mean(dy) - y mean(dy y)) / sqrt(var + epsilon) of each set, in float64. */
+/** y = (t - mean) / d and dL/dt = (dy - mean(dy) - y mean(dy y)) / d of each set, d = sqrt(var + epsilon): float64. */
 function exactOutput(normalization: OutputNormalization, t: number[]): Arrays {
   const [y, dt] = [Array<number>(t.length), Array<number>(t.length)];
   const setOf = SET_OF[normalization];
@@ -527,6 +527,30 @@ describe('in a layer', () => {
       layer.dispose();
     }
   });
+
+  test.each([1e-30, 0, 1e30])(
+    'scaling the output of dense is the same as scaling its kernel, with v times %f',
+    (factor) => {
+      const layer = built(DENSE.make({ normalization: 'weight' }), DENSE.shape);
+      spoil(layer, (v) => v * factor);
+      const [x, dy] = [normal(DENSE.shape, 1), normal([DENSE.shape[0], 4], 2)];
+      const { y, gradients } = outputAndGradients(layer, x, dy);
+      tf.tidy(() => {
+        const weights = [layer.kernel, layer.bias, layer.gain].map((weight) => weight!.read());
+        const asDefined = (x: tf.Tensor, v: tf.Tensor, b: tf.Tensor, g: tf.Tensor) =>
+          tf.matMul(x, weightNormalize(v, g)).add(b);
+        expectClose(y, asDefined(x, weights[0], weights[1], weights[2]));
+        const expected = tf.grads(asDefined as (...args: tf.Tensor[]) => tf.Tensor)([x, ...weights], dy);
+        // Unit by unit: those of the extreme one have another size.
+        for (const [i, name] of ['x', 'kernel', 'bias', 'gain'].entries())
+          tf.unstack(gradients[name], -1).forEach((unit, k) => {
+            expectClose(unit, tf.unstack(expected[i], -1)[k]);
+          });
+      });
+      tf.dispose([x, dy, y, gradients]);
+      layer.dispose();
+    },
+  );
 
   test('where the output is scaled, x * v itself overflows first: NaN', () => {
     const badUnits = [DENSE.shape, [30, 5]].map((shape) => {

@@ -11,9 +11,9 @@ import { type Nested, normal, variableOf } from './support.ts';
 const STEPS = 10;
 const BATCH = 6;
 /**
- * Of the largest element of a weight. Each of ten steps rounds a few tens of sums and products to 6e-8 of the largest, and Adam divides by the root of
- * 1 - beta2^t, whose own rounding at small t is some 1e-5 of the step and 1e-6 of the weight. The largest seen is 4e-6; an update that is wrong by 1 %
- * differs by 1e-4 and more.
+ * Of the largest element of a weight. Each of ten steps rounds some tens of sums and products to 6e-8 of the largest,
+ * which gives up to 1e-6; the largest error seen is 9e-7, and ten times that is left to other processors. Every weight
+ * moves by 2.5 % or more, so an update that is wrong by 1 % shows.
  */
 const BOUND = 1e-5;
 /** As float32 holds it: the oracle computes in float64 from the same numbers. */
@@ -83,7 +83,10 @@ const CASES: Case[] = [
   ofOurs({ name: 'centered-rmsprop', learningRate: lr, decay, momentum, epsilon: f(0.01) }, 'rmsprop'),
 ];
 
-/** Each is a layer, ReLU and a dense layer: with these sizes the first and the last dense layer scale their outputs, the others their kernels. */
+/**
+ * Each is a layer, ReLU and a dense layer. With these sizes the dense layer that comes first and the one after the
+ * convolution scale their outputs, the others their kernels.
+ */
 const NETS = {
   dense: { conv: null, shape: [8], first: () => dense({ units: 4, activation: 'relu', inputShape: [8] }) },
   conv2d: {
@@ -204,7 +207,7 @@ describe.each(NAMES)('ten steps of a net that starts with %s', (netName) => {
         const size = largest((value) => value);
         const moved = exact.map((value, element) => Math.abs(value - before[i][element]));
         const error = largest((value, element) => value - values[element]);
-        expect(Math.max(...moved) / size, 'movement').toBeGreaterThan(0.01);
+        expect(Math.max(...moved) / size, 'movement').toBeGreaterThan(0.02);
         expect(Math.min(...moved) / size, 'movement of every element').toBeGreaterThan(BOUND);
         expect(error / size, 'error').toBeLessThan(BOUND);
       });

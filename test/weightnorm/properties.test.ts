@@ -28,8 +28,8 @@ interface Sample {
 }
 type Make = (args: NormalizationArgs) => NormalizedLayer;
 /**
- * `least` is that of units and of a kernel's spatial axes; of inputs there are at least 2 least - 1. With 2 nothing that is centred has one element, which is
- * refused, or two, whose difference may be small by chance.
+ * `least` is that of units and of a kernel's spatial axes; of inputs there are at least 2 least - 1. With 2 nothing
+ * that is centred has one element, which is refused, or two, whose difference may be small by chance.
  */
 type Arbitrary = (least: number) => fc.Arbitrary<Pick<Sample, 'args' | 'shape'>>;
 
@@ -58,7 +58,7 @@ const filters = (least: number) => ({ filters: upTo(4, least) });
 const depthMultiplier = () => ({ depthMultiplier: upTo(2) });
 const KINDS: [string, (args: never) => NormalizedLayer, Arbitrary][] = [
   [
-    'dense', // one axis of positions at times; batches above and below the sizes at which the output is scaled instead of v
+    'dense', // at times with positions; large batches scale v, small ones the output
     dense,
     (least) =>
       fc
@@ -98,7 +98,7 @@ function check(
       const layers: NormalizedLayer[] = [];
       const make: Make = (args) => {
         const layer = factory({ ...sample.args, ...args } as never);
-        // Built, and with weights of no particular size, so that g is not ||v||; away from 0, where directions are not defined.
+        // Built, with weights of any size, so that g is not ||v||, but away from 0, where directions are not defined.
         layer.apply(tf.zeros(sample.shape));
         layers.push(layer);
         for (const [i, weight] of layer.trainableWeights.entries()) {
@@ -156,7 +156,7 @@ function expectSmall(actual: tf.Tensor, scale: tf.Tensor, tolerance: number): vo
 const scaledEpsilon = ({ epsilon, factor }: Sample, power: number) =>
   epsilon === DEFAULT_EPSILON ? epsilon : epsilon * factor ** power;
 
-/** Multiplies the kernels; the gradients that come back are multiplied with the same: those of the layer before, if 1/factor is right. */
+/** Makes v `factor` times as long. */
 function scaleKernels(layer: NormalizedLayer, factor: number, kernels = layer.kernels): void {
   for (const { variable } of kernels) variableOf(variable).assign(variable.read().mul(factor));
 }
@@ -228,7 +228,7 @@ describe.each(KINDS)('%s', (...kind) => {
     ['weight-standardization', 1],
     ['scaled-weight-standardization', 2],
   ] as const)("with '%s'", (normalization, power) => {
-    test('the output does not change when a constant is added to a unit of v, nor dL/dv, whose sum is 0 in each unit', () => {
+    test('a constant added to a unit of v changes neither output nor dL/dv, whose sum is 0 in each unit', () => {
       check(
         kind,
         (make, sample) => {
@@ -242,6 +242,19 @@ describe.each(KINDS)('%s', (...kind) => {
           for (const { dv, sum } of kernelsOf(layer, gradients)) expectSmall(sum(dv), sum(dv.abs()).max().add(1), 1e-5);
         },
         { least: 2, numRuns: 6 },
+      );
+    });
+
+    test('dL/dv is orthogonal to v', () => {
+      check(
+        kind,
+        (make, sample) => {
+          const layer = make({ normalization, epsilon: DEFAULT_EPSILON });
+          const { gradients } = run(layer, sample);
+          for (const { v, dv, sum } of kernelsOf(layer, gradients))
+            expectSmall(sum(v.mul(dv)), sum(v.mul(dv).abs()).max().add(1), 2e-5);
+        },
+        { least: 2, numRuns: 4 },
       );
     });
 
