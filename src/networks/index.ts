@@ -14,3 +14,15 @@ export {
   natureQNetwork,
   type QNetworkOptions,
 } from './q-networks.ts';
+export { type AutoregressiveNetwork, applyFlow, createFlow, type Flow, type FlowOptions } from './vae/flow.ts';
+export {
+  bitsPerDimension,
+  initializeVae,
+  type VaeBound,
+  type VaeInputs,
+  vaeBound,
+  vaeImportanceBound,
+  vaeReconstruct,
+  vaeSample,
+} from './vae/model.ts';
+export { createVae, type VaeLikelihood, type VaeNetwork, type VaeOptions, type VaeSizes } from './vae/network.ts';

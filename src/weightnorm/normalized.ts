@@ -127,6 +127,14 @@ export function normalized<A extends object, L extends PlainLayer>(
     }
 
     override build(inputShape: Shape | Shape[]): void {
+      const { outputNormalization, groups } = this.settings;
+      const units = (this.computeOutputShape(inputShape) as number[]).at(-1)!;
+      // Refuses before any variable is made.
+      if (outputNormalization === 'group') {
+        this.settings.groups = groups ?? defaultGroups(units);
+        checkGroups(this.settings.groups, units);
+      }
+      this.checkStatistics(inputShape, units);
       super.build(inputShape);
       this.kernels = spec.kernels.map((kernelSpec) => this.buildKernel(kernelSpec));
       // A model that is being loaded has zeros in place of initial values.
@@ -137,8 +145,6 @@ export function normalized<A extends object, L extends PlainLayer>(
         for (const kernel of this.kernels)
           initializeDataFree(kernel, kernel === this.kernels.at(-1) ? dataFreeFactor : 1);
       }
-      const units = (this.computeOutputShape(inputShape) as number[]).at(-1)!;
-      const { outputNormalization, groups } = this.settings;
       if (outputNormalization === undefined) return;
       const add = (name: string, initializer: Initializer, trainable: boolean) =>
         this.addWeight(name, [units], 'float32', initializer, undefined, trainable);
@@ -146,11 +152,6 @@ export function normalized<A extends object, L extends PlainLayer>(
       if (outputNormalization === 'batch' || outputNormalization === 'mean-only-batch')
         this.movingMean = add('movingMean', tf.initializers.zeros(), false);
       if (outputNormalization === 'batch') this.movingVariance = add('movingVariance', tf.initializers.ones(), false);
-      if (outputNormalization === 'group') {
-        this.settings.groups = groups ?? defaultGroups(units);
-        checkGroups(this.settings.groups, units);
-      }
-      this.checkStatistics(inputShape, units);
     }
 
     /** One number less its own mean is 0, whatever it was: nothing would be left to learn from. */

@@ -76,6 +76,7 @@ export function groupNormalize(
   { groups, epsilon = VARIANCE_EPSILON }: VarianceOptions & { groups: number },
 ): tf.Tensor {
   const units = t.shape.at(-1)!;
+  checkEpsilon(epsilon);
   checkGroups(groups, units);
   return tf.tidy(() => {
     const size = units / groups;

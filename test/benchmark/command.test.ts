@@ -110,7 +110,7 @@ describe('benchmark', () => {
   });
 
   test.each([
-    [['flying'], /Allowed choices are learner, kernels, acting/],
+    [['flying'], /Allowed choices are learner, kernels, normalizations, acting/],
     [['learner', '--rounds', '0'], /a whole number from 1 to 100000/],
     [['learner', '--updates', '200'], /--updates 200 does not go with "learner"/],
   ])('%j ends with one line and exit code 2', async (args, message) => {

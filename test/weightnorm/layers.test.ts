@@ -509,3 +509,17 @@ describe('training', () => {
     return count;
   }
 });
+
+test('layer and group normalization of single numbers, which would all be 0, are refused', () => {
+  const built = (layer: tf.layers.Layer) => tf.sequential({ layers: [layer] });
+  const before = tf.memory().numTensors;
+  expect(() => built(dense({ inputShape: [4], units: 1, normalization: 'layer' }))).toThrow(
+    /'layer' normalization would take single numbers \(1 units\).*more units/,
+  );
+  expect(() => built(dense({ inputShape: [4], units: 4, groups: 4, normalization: 'group' }))).toThrow(
+    /single numbers \(4 units in 4 groups\)/,
+  );
+  // With positions there are several numbers to a group.
+  built(conv2d({ inputShape: [5, 5, 1], filters: 1, kernelSize: 3, normalization: 'layer' })).dispose();
+  expect(tf.memory().numTensors).toBe(before);
+});

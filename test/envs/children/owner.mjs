@@ -7,6 +7,15 @@ if (way === 'start') makeVectorEnv({ id }).catch(() => {}); // and be killed mea
 const env = way === 'start' ? undefined : await makeVectorEnv({ id });
 if (env) {
   await env.reset();
+  // Before the id is printed: whoever reads it may send the signal at once.
+  if (way === 'save-on-interrupt') {
+    process.once('SIGINT', async () => {
+      const { rewards } = await env.step([1]); // the sidecar must still be there
+      await env.close();
+      console.log(`saved ${rewards[0]}`);
+      process.exit(0);
+    });
+  }
   console.log(env.info.pid);
 }
 
@@ -29,6 +38,7 @@ switch (way) {
     }, 1);
     break;
   case 'wait':
+  case 'save-on-interrupt':
     setInterval(() => {}, 1000);
     break;
   case 'sleep-step':
@@ -36,14 +46,5 @@ switch (way) {
     break;
   case 'greedy-step':
     env.send([3]);
-    break;
-  case 'save-on-interrupt':
-    setInterval(() => {}, 1000);
-    process.once('SIGINT', async () => {
-      const { rewards } = await env.step([1]); // the sidecar must still be there
-      await env.close();
-      console.log(`saved ${rewards[0]}`);
-      process.exit(0);
-    });
     break;
 }

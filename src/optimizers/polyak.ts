@@ -1,0 +1,65 @@
+import * as tf from '@tensorflow/tfjs';
+import type { NamedVariable } from './optimizer.ts';
+
+export interface PolyakAverage {
+  /** The averages by stable name, `<variable>/average`, and `updates`, their number so far: for checkpoints. */
+  readonly slots: Readonly<Record<string, tf.Variable>>;
+  /** Takes the present values into the averages. Pure tfjs ops: a step that contains it, after the optimizer, can be compiled. */
+  update(): void;
+  /**
+   * Exchanges values and averages, to evaluate with the averages; a second call undoes it, to the bit. Do not update between the two.
+   * Of a compiled program make it a step.
+   */
+  swap(): void;
+  /** Frees the averages; the variables stay. */
+  dispose(): void;
+}
+
+/**
+ * Averages of variables over the updates of their training (Polyak & Juditsky 1992), exponential as Adam's authors do it (Kingma & Ba 2015, section 7.2):
+ *
+ *   average <- average + (value - average) max(1 - decay, 1/t)    at update t, from 1 up
+ *
+ * The first 1/(1 - decay) updates count equally, so that the initial values have no part; then the weight of older ones falls by `decay` an update.
+ *
+ * @param decay In [0, 1). 1 - 1/n averages over about the last n updates.
+ * @throws For a decay out of range and two variables of one name.
+ */
+export function createPolyakAverage(variables: readonly NamedVariable[], { decay }: { decay: number }): PolyakAverage {
+  if (!(decay >= 0 && decay < 1)) throw new Error(`decay of the Polyak average is ${decay}: it must be in [0, 1).`);
+  const names = variables.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined)
+    throw new Error(`Two variables of the Polyak average are named "${twice}": give each its own name.`);
+  const updates = tf.tidy(() => tf.variable(tf.scalar(0), false));
+  const pairs = variables.map(({ name, variable }) => ({
+    name,
+    variable,
+    average: tf.tidy(() => tf.variable(tf.zerosLike(variable), false)),
+  }));
+  const slots = { updates, ...Object.fromEntries(pairs.map(({ name, average }) => [`${name}/average`, average])) };
+  return {
+    slots,
+    update() {
+      tf.tidy(() => {
+        updates.assign(updates.add(1));
+        const rate = tf.maximum(1 - decay, tf.div(1, updates));
+        // A tidy for each variable: only one variable's intermediates live at a time.
+        for (const { variable, average } of pairs)
+          tf.tidy(() => average.assign(average.add(variable.sub(average).mul(rate))));
+      });
+    },
+    swap() {
+      for (const { variable, average } of pairs) {
+        tf.tidy(() => {
+          const value = variable.clone();
+          variable.assign(average.clone());
+          average.assign(value);
+        });
+      }
+    },
+    dispose() {
+      tf.dispose(slots);
+    },
+  };
+}
