@@ -1,6 +1,6 @@
 // From ordinary layers to weight-normalised ones and back: the model's description is rewritten, and the weights are carried over.
 import * as tf from '@tensorflow/tfjs';
-import { effectiveWeights } from './effective.ts';
+import { assignEffectiveWeights } from './effective.ts';
 import { type NormalizedKernel, normPreservingGain } from './kernels.ts';
 import { partsOf, repairedConfig } from './plain-layers.ts';
 
@@ -86,7 +86,7 @@ export async function removeWeightNorm(model: tf.LayersModel): Promise<tf.Layers
     return { class_name: name, config };
   });
   try {
-    carryWeights(model, plain);
+    assignEffectiveWeights(plain, model);
   } catch (error) {
     plain.dispose();
     throw error;
@@ -143,22 +143,15 @@ function isNormalized(leaf: Leaf): boolean {
   return leaf.kernels !== undefined && leaf.normalization !== 'none';
 }
 
+/** Every weight of `source`, its kernels as v and their lengths as g where only `target` is normalised. */
 function carryWeights(source: tf.LayersModel, target: tf.LayersModel): void {
   const targets = leaves(target);
   leaves(source).forEach((from, i) => {
     const to = targets[i]!;
     tf.tidy(() => {
-      if (isNormalized(from) === isNormalized(to))
-        write(
-          to.weights,
-          from.weights.map((weight) => weight.read()),
-        );
-      else if (isNormalized(from)) write(to.weights, effectiveWeights(from as Parameters<typeof effectiveWeights>[0]));
-      else
-        writeNormalized(
-          to,
-          from.weights.map((weight) => weight.read()),
-        );
+      const weights = from.weights.map((weight) => weight.read());
+      if (isNormalized(from) === isNormalized(to)) write(to.weights, weights);
+      else writeNormalized(to, weights);
     });
   });
 }

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { centeredWeightNormalize, scaledStandardizeWeights, standardizeWeights } from './kernel-normalizations.ts';
 import { unitNorms, weightNormalize } from './normalize.ts';
-import type { KernelNormalization } from './options.ts';
+import type { KernelNormalization, NormalizationSettings } from './options.ts';
 import { unitAxes } from './units.ts';
 
 /** One kernel of a layer and how it is normalised. Dense and convolution layers have one, separable and recurrent ones two. */
@@ -20,6 +20,29 @@ export interface NormalizedKernel {
   readonly epsilon: number;
   /** Of scaled weight standardization. */
   readonly activationGain: number;
+}
+
+/**
+ * A layer's kernel with the gain that the settings ask for, which starts at w = v. `addGain` makes the variable, `[units]`, where g is learned.
+ * @throws If the kernel cannot be normalised so, before a gain is made.
+ */
+export function makeKernel(
+  { name, variable, unitAxes: axes }: Pick<NormalizedKernel, 'name' | 'variable' | 'unitAxes'>,
+  { kernelNormalization: normalization, epsilon, activationGain, fixedGain }: NormalizationSettings,
+  addGain: (units: number) => tf.LayerVariable,
+): NormalizedKernel {
+  const rank = variable.shape.length;
+  const fromFront = axes.map((axis) => (axis < 0 ? axis + rank : axis));
+  const bare = { name, variable, unitAxes: fromFront, normalization, gain: undefined, epsilon, activationGain };
+  if (normalization === undefined) return bare;
+  effectiveTensor(bare, 1).dispose(); // refuses what it cannot normalise
+  if (normalization === 'weight-standardization') return bare;
+  if (fixedGain !== undefined) return { ...bare, gain: fixedGain };
+  const gain = addGain(unitsOf(bare));
+  const start = normPreservingGain(bare);
+  gain.write(start);
+  start.dispose();
+  return { ...bare, gain };
 }
 
 /** How many units a kernel has. */

@@ -1,7 +1,7 @@
 // What makes a layer of tf.layers a normalised one.
 import * as tf from '@tensorflow/tfjs';
 import { initializeDataFree } from './data-free-init.ts';
-import { effectiveTensor, type NormalizedKernel, normPreservingGain, unitsOf } from './kernels.ts';
+import { effectiveTensor, makeKernel, type NormalizedKernel } from './kernels.ts';
 import { scaleOutput } from './normalize.ts';
 import { type Normalization, type NormalizationArgs, type NormalizationSettings, resolveSettings } from './options.ts';
 import {
@@ -171,39 +171,20 @@ export function normalized<A extends object, L extends PlainLayer>(
     private buildKernel({ property, name, gain: gainName, prefix, unitAxes }: KernelSpec): NormalizedKernel {
       const layer = this as unknown as Record<string, unknown>;
       const variable = layer[property] as tf.LayerVariable;
-      const rank = variable.shape.length;
-      const { kernelNormalization: normalization, epsilon, activationGain, fixedGain, regularize } = this.settings;
-      const kernel = {
-        name,
-        variable,
-        unitAxes: unitAxes.map((axis) => (axis < 0 ? axis + rank : axis)),
-        normalization,
-        gain: undefined as NormalizedKernel['gain'],
-        epsilon,
-        activationGain,
-      };
-      if (normalization === undefined) return kernel;
-      effectiveTensor(kernel, 1).dispose(); // refuses what it cannot normalise
-      if (normalization === 'weight-standardization') return kernel;
-      if (fixedGain === undefined) {
-        const regularizer = regularize === 'gain' ? (layer[`${prefix}Regularizer`] ?? undefined) : undefined;
-        const variableOfGain = this.addWeight(
+      return makeKernel({ name, variable, unitAxes }, this.settings, (units) => {
+        const regularizer =
+          this.settings.regularize === 'gain' ? (layer[`${prefix}Regularizer`] ?? undefined) : undefined;
+        const gain = this.addWeight(
           gainName,
-          [unitsOf(kernel)],
+          [units],
           'float32',
           tf.initializers.ones(),
           regularizer as Parameters<tf.layers.Layer['addWeight']>[4],
           true,
         );
-        kernel.gain = variableOfGain;
-        if (gainName === 'gain') this.gain = variableOfGain;
-        const start = normPreservingGain(kernel);
-        variableOfGain.write(start);
-        start.dispose();
-      } else {
-        kernel.gain = fixedGain;
-      }
-      return kernel;
+        if (gainName === 'gain') this.gain = gain;
+        return gain;
+      });
     }
 
     override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Kwargs): tf.Tensor | tf.Tensor[] {

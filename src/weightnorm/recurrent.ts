@@ -1,6 +1,6 @@
 // The normalised recurrent layers and their cells. Importing this module registers their classes.
 import * as tf from '@tensorflow/tfjs';
-import { effectiveTensor, type NormalizedKernel, normPreservingGain, unitsOf } from './kernels.ts';
+import { effectiveTensor, makeKernel, type NormalizedKernel } from './kernels.ts';
 import {
   KERNEL_NORMALIZATIONS,
   type Normalization,
@@ -102,24 +102,18 @@ function normalizedCell<A extends object>(Plain: Class<A, PlainCell>): Class<A &
       gainName: 'gain' | 'recurrentGain',
       regularizer: Regularizer | null,
     ): NormalizedKernel {
-      const { kernelNormalization: normalization, epsilon, activationGain, fixedGain, regularize } = this.settings;
-      const kernel = { name, variable, unitAxes: [1], normalization, gain: fixedGain, epsilon, activationGain };
-      effectiveTensor(kernel, 1).dispose(); // refuses what it cannot normalise
-      const learnsGain = normalization !== undefined && normalization !== 'weight-standardization';
-      if (!learnsGain || fixedGain !== undefined) return kernel;
-      const gain = this.addWeight(
-        gainName,
-        [unitsOf(kernel)],
-        'float32',
-        tf.initializers.ones(),
-        regularize === 'gain' ? (regularizer ?? undefined) : undefined,
-        true,
-      );
-      const start = normPreservingGain(kernel);
-      gain.write(start);
-      start.dispose();
-      this[gainName] = gain;
-      return { ...kernel, gain };
+      return makeKernel({ name, variable, unitAxes: [1] }, this.settings, (units) => {
+        const gain = this.addWeight(
+          gainName,
+          [units],
+          'float32',
+          tf.initializers.ones(),
+          this.settings.regularize === 'gain' ? (regularizer ?? undefined) : undefined,
+          true,
+        );
+        this[gainName] = gain;
+        return gain;
+      });
     }
 
     withEffectiveKernels<T extends tf.Tensor | tf.Tensor[]>(run: () => T): T {
