@@ -1,12 +1,11 @@
 import '../node-backend.ts';
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
 import { type ConvPoolCnnC, convPoolCnnC } from '../../src/networks/index.ts';
 import { createOptimizer } from '../../src/optimizers/index.ts';
 import { compile } from '../../src/runtime/compile/index.ts';
 import { dataDependentInit, type Normalization } from '../../src/weightnorm/index.ts';
+import { askPython } from '../python-oracle.ts';
 import {
   expectAgreement,
   expectClose,
@@ -116,13 +115,10 @@ test('logits agree with a float64 forward pass in every arm, with noise and with
     network.dispose();
     return { normalization, oracleCase, noisy, clean };
   });
-  const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-  const { status, stdout, stderr } = spawnSync(path('../../.venv/bin/python'), [path('convpool_cnn_c_oracle.py')], {
-    input: JSON.stringify(runs.map(({ oracleCase }) => oracleCase)),
-    encoding: 'utf8',
-  });
-  expect(status, stderr).toBe(0);
-  const expected = JSON.parse(stdout) as { noisy: Nested; clean: Nested }[];
+  const expected = askPython<{ noisy: Nested; clean: Nested }[]>(
+    new URL('./convpool_cnn_c_oracle.py', import.meta.url),
+    runs.map(({ oracleCase }) => oracleCase),
+  );
   runs.forEach(({ normalization, noisy, clean }, i) => {
     expectAgreement(noisy, expected[i].noisy, `${normalization} with noise`, 1e-5);
     expectAgreement(clean, expected[i].clean, `${normalization} without noise`, 1e-5);

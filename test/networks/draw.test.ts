@@ -1,6 +1,4 @@
 import '../node-backend.ts';
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
 import { drawRead, drawWrite, filterBank, filtersOf } from '../../src/networks/draw/attention.ts';
@@ -15,7 +13,9 @@ import {
 } from '../../src/networks/index.ts';
 import { clipByGlobalNorm, createOptimizer } from '../../src/optimizers/index.ts';
 import { compile } from '../../src/runtime/compile/index.ts';
+import { askPython } from '../python-oracle.ts';
 import { expectAgreement, expectClose, type Nested, normal } from '../weightnorm/support.ts';
+import { arrays } from './support.ts';
 
 const TINY = {
   height: 5,
@@ -51,17 +51,7 @@ function pixels(shape: number[], seed: number): tf.Tensor3D {
 }
 
 function oracle(cases: object[]): { values: Record<string, Nested>; gradients: Record<string, Nested> }[] {
-  const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-  const { status, stdout, stderr } = spawnSync(path('../../.venv/bin/python'), [path('draw_oracle.py')], {
-    input: JSON.stringify(cases),
-    encoding: 'utf8',
-  });
-  expect(status, stderr).toBe(0);
-  return JSON.parse(stdout);
-}
-
-function arrays(tensors: Tensors): Record<string, Nested> {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.arraySync() as Nested]));
+  return askPython(new URL('./draw_oracle.py', import.meta.url), cases);
 }
 
 /** Compares values, and the gradients of sum(value x weight) with respect to `tensors`, with the oracle's. */

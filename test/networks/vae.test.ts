@@ -1,6 +1,4 @@
 import '../node-backend.ts';
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
 import {
@@ -20,7 +18,9 @@ import { discretizedLogistic } from '../../src/networks/vae/likelihood.ts';
 import { gaussianUnitKl } from '../../src/networks/vae/model.ts';
 import { createOptimizer, type NamedVariable } from '../../src/optimizers/index.ts';
 import { compile } from '../../src/runtime/compile/index.ts';
+import { askPython } from '../python-oracle.ts';
 import { expectAgreement, expectClose, type Nested, normal } from '../weightnorm/support.ts';
+import { arrays } from './support.ts';
 
 const TINY = {
   ...{ height: 4, width: 2, channels: 1, maps: [2, 3], blocks: 1 },
@@ -31,8 +31,6 @@ const FOUR_PIXELS = {
   ...{ height: 2, width: 2, channels: 1, maps: [2], blocks: 1 },
   ...{ denseUnits: 3, latentUnits: 1, flowSteps: 2, flowUnits: 3 },
 };
-
-type Tensors = Record<string, tf.Tensor>;
 
 /** Gives every parameter normal values, so that g is not ||v|| and no gradient is near 0. */
 function randomize(variables: readonly NamedVariable[], seed: number): void {
@@ -57,17 +55,7 @@ function imagesFor({ sizes, likelihood }: VaeNetwork, batch: number, seed: numbe
 }
 
 function oracle(question: object): { values: Record<string, Nested>; gradients: Record<string, Nested> } {
-  const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-  const { status, stdout, stderr } = spawnSync(path('../../.venv/bin/python'), [path('vae_oracle.py')], {
-    input: JSON.stringify(question),
-    encoding: 'utf8',
-  });
-  expect(status, stderr).toBe(0);
-  return JSON.parse(stdout);
-}
-
-function arrays(tensors: Tensors): Record<string, Nested> {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, tensor.arraySync() as Nested]));
+  return askPython(new URL('./vae_oracle.py', import.meta.url), question);
 }
 
 function valuesOf(network: VaeNetwork): Record<string, Nested> {

@@ -1,11 +1,10 @@
 import '../node-backend.ts';
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createOptimizer, type OptimizerConfig } from '../../src/optimizers/index.ts';
 import { compile } from '../../src/runtime/compile/index.ts';
 import { conv2d, dense } from '../../src/weightnorm/index.ts';
+import { askPython } from '../python-oracle.ts';
 import { type Nested, normal, variableOf } from './support.ts';
 
 const STEPS = 10;
@@ -164,7 +163,6 @@ interface Expected {
 let expected: Record<NetName, Expected[]>;
 
 beforeAll(() => {
-  const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
   const cases = NAMES.flatMap((name) => {
     const { variables, x, target, dispose } = makeNet(name);
     const data = {
@@ -177,13 +175,7 @@ beforeAll(() => {
     dispose();
     return CASES.map(({ rule, settings }) => ({ ...data, rule, settings }));
   });
-  const { status, stdout, stderr } = spawnSync(path('../../.venv/bin/python'), [path('optimizer_steps_oracle.py')], {
-    input: JSON.stringify(cases),
-    encoding: 'utf8',
-    maxBuffer: 2 ** 26,
-  });
-  expect(status, stderr).toBe(0);
-  const results = JSON.parse(stdout) as Expected[];
+  const results = askPython<Expected[]>(new URL('./optimizer_steps_oracle.py', import.meta.url), cases);
   expected = Object.fromEntries(
     NAMES.map((name, i) => [name, results.slice(i * CASES.length, (i + 1) * CASES.length)]),
   ) as typeof expected;

@@ -1,7 +1,5 @@
 // Every layer and function against float64 definitions by numpy, which share no code with them.
 import '../node-backend.ts';
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -16,6 +14,7 @@ import {
   standardizeWeights,
   weightNormalize,
 } from '../../src/weightnorm/index.ts';
+import { askPython } from '../python-oracle.ts';
 import {
   expectAgreement,
   inputOf,
@@ -295,14 +294,10 @@ function runFunction({ inputs, run, normalization, unitAxes, settings }: Functio
 }
 
 function askNumpy(questions: { layers: object[]; functions: object[] }) {
-  const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-  const { status, stdout, stderr } = spawnSync(path('../../.venv/bin/python'), [path('layer_oracle.py')], {
-    input: JSON.stringify(questions),
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-  });
-  expect(status, stderr).toBe(0);
-  return JSON.parse(stdout) as { layers: LayerAnswer<Nested>[]; functions: FunctionAnswer<Nested>[] };
+  return askPython<{ layers: LayerAnswer<Nested>[]; functions: FunctionAnswer<Nested>[] }>(
+    new URL('./layer_oracle.py', import.meta.url),
+    questions,
+  );
 }
 
 let layerRuns: Done<LayerAnswer<tf.Tensor>>[];

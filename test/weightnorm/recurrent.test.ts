@@ -1,9 +1,7 @@
 import '../node-backend.ts';
-import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -26,6 +24,7 @@ import {
   simpleRNN,
   simpleRNNCell,
 } from '../../src/weightnorm/index.ts';
+import { askPython } from '../python-oracle.ts';
 import { expectClose, type Nested, normal, outputAndGradients, variableOf } from './support.ts';
 
 const OURS = { simpleRNN, lstm, gru };
@@ -68,14 +67,7 @@ function names({ weights }: { weights: tf.LayerVariable[] }): string[] {
 }
 
 function oracle(cases: object[]): { y: Nested; gradients: Record<string, Nested> }[] {
-  const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-  const { status, stdout, stderr } = spawnSync(path('../../.venv/bin/python'), [path('recurrent_oracle.py')], {
-    input: JSON.stringify(cases),
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-  });
-  expect(status, stderr).toBe(0);
-  return JSON.parse(stdout);
+  return askPython(new URL('./recurrent_oracle.py', import.meta.url), cases);
 }
 
 describe.each(['tensorflow', 'cpu'])('on the %s backend', (backend) => {
