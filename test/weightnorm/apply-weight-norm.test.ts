@@ -7,60 +7,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   applyWeightNorm,
-  conv1d,
-  conv2d,
-  conv2dTranspose,
-  conv3d,
   dense,
-  depthwiseConv2d,
-  embedding,
   isNormalizedLayer,
   KERNEL_NORMALIZATIONS,
   type Normalization,
-  type NormalizationArgs,
   OUTPUT_NORMALIZATIONS,
   removeWeightNorm,
-  separableConv2d,
 } from '../../src/weightnorm/index.ts';
-import { expectClose, normal } from './support.ts';
-
-/** One layer of every kind: plain, ours, and an input for it. */
-const KINDS: Record<
-  string,
-  { plain: () => tf.layers.Layer; ours: (args: NormalizationArgs) => tf.layers.Layer; shape: number[] }
-> = {
-  dense: { shape: [5], plain: () => tf.layers.dense({ units: 4 }), ours: (args) => dense({ units: 4, ...args }) },
-  conv1d: {
-    shape: [6, 3],
-    plain: () => tf.layers.conv1d({ filters: 4, kernelSize: 3 }),
-    ours: (args) => conv1d({ filters: 4, kernelSize: 3, ...args }),
-  },
-  conv2d: {
-    shape: [5, 6, 3],
-    plain: () => tf.layers.conv2d({ filters: 4, kernelSize: [2, 3], strides: 2, padding: 'same', activation: 'relu' }),
-    ours: (args) => conv2d({ filters: 4, kernelSize: [2, 3], strides: 2, ...args }),
-  },
-  conv3d: {
-    shape: [3, 4, 4, 2],
-    plain: () => tf.layers.conv3d({ filters: 4, kernelSize: 2, activation: 'tanh' }),
-    ours: (args) => conv3d({ filters: 4, kernelSize: 2, ...args }),
-  },
-  conv2dTranspose: {
-    shape: [4, 4, 3],
-    plain: () => tf.layers.conv2dTranspose({ filters: 4, kernelSize: 3, strides: 2, padding: 'same' }),
-    ours: (args) => conv2dTranspose({ filters: 4, kernelSize: 3, strides: 2, ...args }),
-  },
-  depthwiseConv2d: {
-    shape: [5, 5, 2],
-    plain: () => tf.layers.depthwiseConv2d({ kernelSize: 3, depthMultiplier: 2 }),
-    ours: (args) => depthwiseConv2d({ kernelSize: 3, depthMultiplier: 2, ...args }),
-  },
-  separableConv2d: {
-    shape: [5, 5, 2],
-    plain: () => tf.layers.separableConv2d({ filters: 4, kernelSize: 3, depthMultiplier: 2 }),
-    ours: (args) => separableConv2d({ filters: 4, kernelSize: 3, depthMultiplier: 2, ...args }),
-  },
-};
+import { expectClose, inputOf, LAYERS, normal, ours, plain, randomizeWeights, titleOf } from './support.ts';
 
 function sequential(layer: tf.layers.Layer, shape: number[]): tf.Sequential {
   return tf.sequential({ layers: [tf.layers.inputLayer({ inputShape: shape }), layer] });
@@ -71,36 +25,25 @@ function disposeAll(tensors: tf.Tensor[], models: tf.LayersModel[]): void {
   for (const model of models) model.dispose();
 }
 
-/** Every weight anew; positive where it must be (variances). */
-function randomize(model: tf.LayersModel, seed = 1): void {
-  tf.tidy(() =>
-    model.setWeights(
-      model.weights.map(({ shape, originalName }, i) => {
-        const values = normal(shape as number[], seed + i);
-        return /variance/i.test(originalName) ? values.abs().add(0.5) : values;
-      }),
-    ),
-  );
-}
-
 function expectSameFunction(a: tf.LayersModel, b: tf.LayersModel, x: tf.Tensor, tolerance = 2e-6): void {
   tf.tidy(() => expectClose(a.predict(x) as tf.Tensor, b.predict(x) as tf.Tensor, tolerance));
 }
 
 describe('a model of ordinary layers', () => {
-  test.each(Object.entries(KINDS))(
-    'of a %s computes the same weight-normalised, and the same again without',
-    async (_, { plain, shape }) => {
+  test.each(LAYERS.map((layerCase) => [titleOf(layerCase), layerCase] as const))(
+    'of %s computes the same weight-normalised, and the same again without',
+    async (_, layerCase) => {
       const before = tf.memory().numTensors;
-      const original = sequential(plain(), shape);
-      randomize(original);
+      const activation = layerCase.kind === 'embedding' ? {} : { activation: 'tanh' };
+      const original = sequential(plain(layerCase, activation), layerCase.inputShape);
+      randomizeWeights(original, 1);
       const normalized = await applyWeightNorm(original);
       const layer = normalized.layers.at(-1)!;
       expect(isNormalizedLayer(layer) && layer.normalization).toBe('weight');
       expect(layer.name).toBe(original.layers.at(-1)!.name);
       const back = await removeWeightNorm(normalized);
       expect(back.layers.at(-1)!.getClassName()).toBe(original.layers.at(-1)!.getClassName());
-      const x = normal([3, ...shape], 9);
+      const x = inputOf(layerCase, 3, 9);
       expectSameFunction(normalized, original, x);
       expectSameFunction(back, original, x);
       tf.tidy(() => {
@@ -132,7 +75,7 @@ describe('a model of ordinary layers', () => {
     const inner = tf.sequential({ layers: [tf.layers.dense({ inputShape: [6], units: 2, name: 'last' })] });
     const sum = tf.layers.add().apply([once, twice]) as tf.SymbolicTensor;
     const original = tf.model({ inputs: tokens, outputs: inner.apply(sum) as tf.SymbolicTensor });
-    randomize(original);
+    randomizeWeights(original, 1);
 
     const normalized = await applyWeightNorm(original, { exclude: ['last'] });
     const json = JSON.stringify(normalized.toJSON(null, false));
@@ -168,7 +111,7 @@ describe('a model of ordinary layers', () => {
             tf.layers.dense({ units, activation: 'tanh', ...(i === 0 && { inputShape: [inputs] }) }),
           );
           const built = tf.sequential({ layers });
-          randomize(built, seed);
+          randomizeWeights(built, seed);
           await built.save(`file://${folder}`);
           const original = await tf.loadLayersModel(`file://${folder}/model.json`);
           const normalized = await applyWeightNorm(original);
@@ -225,23 +168,17 @@ describe('removeWeightNorm', () => {
 
   test.each(foldable)('takes %s out of every kind of layer, with and without biases', async (normalization) => {
     const before = tf.memory().numTensors;
-    for (const { ours, shape } of Object.values(KINDS)) {
+    for (const layerCase of LAYERS) {
       for (const useBias of [true, false]) {
-        const model = sequential(ours({ normalization, useBias } as NormalizationArgs), shape);
-        randomize(model);
-        const plain = await removeWeightNorm(model);
-        expect(JSON.stringify(plain.toJSON(null, false))).not.toMatch(/"class_name":"Normalized|normalization"/);
-        const x = normal([3, ...shape], 9);
-        expectSameFunction(plain, model, x, 1e-5);
-        disposeAll([x], [model, plain]);
+        const model = sequential(ours(layerCase, { normalization, useBias }), layerCase.inputShape);
+        randomizeWeights(model, 1);
+        const plainModel = await removeWeightNorm(model);
+        expect(JSON.stringify(plainModel.toJSON(null, false))).not.toMatch(/"class_name":"Normalized|normalization"/);
+        const x = inputOf(layerCase, 3, 9);
+        expectSameFunction(plainModel, model, x, 1e-5);
+        disposeAll([x], [model, plainModel]);
       }
     }
-    const table = sequential(embedding({ inputDim: 6, outputDim: 4, normalization }), [3]);
-    randomize(table);
-    const plain = await removeWeightNorm(table);
-    const x = tf.tensor2d([0, 1, 5, 3, 3, 2], [2, 3]);
-    expectSameFunction(plain, table, x, 1e-5);
-    disposeAll([x], [table, plain]);
     expect(tf.memory().numTensors).toBe(before);
   });
 
