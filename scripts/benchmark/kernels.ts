@@ -3,12 +3,11 @@ import { createOptimizer } from '../../src/optimizers/index.ts';
 import { compile, type StepDefinitions } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { unitNorms } from '../../src/weightnorm/index.ts';
+import { compileMatrixProduct, MATRIX_PRODUCT_FLOPS, MATRIX_SIZE } from './matrix-product.ts';
 import type { Benchmark, Plan, PrepareOptions, Variant } from './plan.ts';
 import { timeCalls } from './rounds.ts';
 
 const BATCH = 32;
-/** As large as `learner`'s: 7 GFLOP a product. */
-const MATRIX_SIZE = 1536;
 
 /** Nature's convolutions on 84 x 84 x 4: input [size, size, inputs], kernel [kernel, kernel, inputs, units], output [outputs, outputs, units]. */
 const CONVOLUTIONS = [
@@ -45,8 +44,7 @@ async function prepare({ note, defer }: PrepareOptions): Promise<Plan> {
   const random = (...shape: number[]) =>
     tf.tidy(() => tf.variable(tf.randomUniform(shape, -1, 1, 'float32', seed++), false));
   const list: Kernel[] = [...CONVOLUTIONS.flatMap((shape) => convolution(shape, random)), ...dense(random)];
-  const [a, b] = [random(MATRIX_SIZE, MATRIX_SIZE), random(MATRIX_SIZE, MATRIX_SIZE)];
-  const peakFlops = 2 * MATRIX_SIZE ** 3;
+  const multiply = compileMatrixProduct(defer);
 
   // One element leaves the graph, so that no result is copied.
   const corner = (t: tf.Tensor) =>
@@ -55,18 +53,16 @@ async function prepare({ note, defer }: PrepareOptions): Promise<Plan> {
       t.shape.map(() => 1),
     );
   const steps: StepDefinitions = Object.fromEntries(
-    [...list, { name: 'matrixProduct', fn: () => tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D) }].map(
-      ({ name, fn }) => [name, { inputs: {}, fn: () => ({ corner: corner(fn()) }) }],
-    ),
+    list.map(({ name, fn }) => [name, { inputs: {}, fn: () => ({ corner: corner(fn()) }) }]),
   );
   const program = compile(steps);
   defer(() => program.dispose());
   defer(() => tf.disposeVariables());
 
-  const variant = (name: string, title: string): Variant => ({
+  const variant = (name: string, title: string, call: () => void): Variant => ({
     name,
     title,
-    turn: (turnMs) => timeCalls(() => program.steps[name].values({}), turnMs),
+    turn: (turnMs) => timeCalls(call, turnMs),
   });
   return {
     work: `one run of each operation of the Nature network's update, batch ${BATCH}, float32`,
@@ -74,13 +70,15 @@ async function prepare({ note, defer }: PrepareOptions): Promise<Plan> {
     settings: { batchSize: BATCH, matrixSize: MATRIX_SIZE },
     variants: [
       ...list.map(({ name, title, timesAnUpdate }) =>
-        variant(name, timesAnUpdate > 0 ? `${title} (${timesAnUpdate} x)` : title),
+        variant(name, timesAnUpdate > 0 ? `${title} (${timesAnUpdate} x)` : title, () =>
+          program.steps[name].values({}),
+        ),
       ),
-      variant('matrixProduct', `matrix product ${MATRIX_SIZE} x ${MATRIX_SIZE}: the peak`),
+      variant('matrixProduct', `matrix product ${MATRIX_SIZE} x ${MATRIX_SIZE}: the peak`, multiply),
     ],
     ratios: [],
     figures(medianMs) {
-      const peak = peakFlops / medianMs.matrixProduct; // FLOP a ms
+      const peak = MATRIX_PRODUCT_FLOPS / medianMs.matrixProduct; // FLOP a ms
       const shares = list
         .filter(({ flops }) => flops > 0)
         .map(({ name, flops }) => [`${name}PercentOfPeak`, (100 * flops) / medianMs[name] / peak]);

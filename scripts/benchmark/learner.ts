@@ -1,7 +1,7 @@
-import * as tf from '@tensorflow/tfjs';
-import { type CompileOptions, compile } from '../../src/runtime/compile/index.ts';
+import type { CompileOptions } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { updateFlops } from './flops.ts';
+import { compileMatrixProduct, MATRIX_PRODUCT_FLOPS, MATRIX_SIZE } from './matrix-product.ts';
 import { batchCycle, createLearner, LEARNING_RATE, type Learner, NUM_ACTIONS } from './networks.ts';
 import { Peer } from './peer.ts';
 import { peerPython } from './peer-environment.ts';
@@ -9,10 +9,6 @@ import type { Benchmark, Plan, PrepareOptions, Ratio, Variant } from './plan.ts'
 import { timeCalls } from './rounds.ts';
 
 const BATCH_SIZE = 32;
-/** Large enough for the matrix peak (2048 and 3072 are no faster here), small enough to take turns: 7 GFLOP. */
-const MATRIX_SIZE = 1536;
-
-type Matrix = tf.Variable<tf.Rank.R2>;
 
 export const learner: Benchmark = {
   about: 'one update of the Nature network: eager, compiled, with and without weight norm, against the matrix peak',
@@ -121,22 +117,13 @@ async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
   };
 }
 
-/** The time that an update's floating-point operations take at the rate of a large float32 matrix product, in the same TensorFlow on all cores. */
+/** The time that an update's floating-point operations take at the rate of a large matrix product. */
 function floor(flops: number, defer: PrepareOptions['defer']): Variant {
-  const [a, b] = [1, 2].map((seed) =>
-    tf.tidy(() => tf.variable(tf.randomUniform([MATRIX_SIZE, MATRIX_SIZE], -1, 1, 'float32', seed), false)),
-  ) as Matrix[];
-  const program = compile({
-    // Variables, so that nothing is known when the graph is optimised; one element is read, so that nothing is copied.
-    multiply: { inputs: {}, fn: () => ({ corner: tf.matMul(a, b).slice([0, 0], [1, 1]) }) },
-  });
-  tf.dispose([a, b]);
-  defer(() => program.dispose());
-  const productFlops = 2 * MATRIX_SIZE ** 3;
+  const multiply = compileMatrixProduct(defer);
   return {
     name: 'floor',
     title: 'floor: its FLOPs at the matrix peak',
-    turn: (turnMs) => timeCalls(() => program.steps.multiply.values({}), turnMs) * (flops / productFlops),
+    turn: (turnMs) => timeCalls(multiply, turnMs) * (flops / MATRIX_PRODUCT_FLOPS),
   };
 }
 

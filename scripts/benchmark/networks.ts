@@ -91,10 +91,15 @@ export function randomBatch(random: Generator, size: number) {
   };
 }
 
+/** Minibatches of noise as `learn` takes them, in turn. */
+export function batchCycle(size: number): () => Batch {
+  return inTurn((random) => randomBatch(random, size));
+}
+
 /** Some minibatches in turn, so that none stays in the caches. */
-export function batchCycle(size: number, count = 4): () => Batch {
+export function inTurn<T>(make: (random: Generator) => T, count = 4): () => T {
   const random = new Generator(1, 'benchmark');
-  const batches = Array.from({ length: count }, () => randomBatch(random, size));
+  const batches = Array.from({ length: count }, () => make(random));
   let next = 0;
   return () => batches[next++ % count];
 }

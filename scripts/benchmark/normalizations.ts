@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { createOptimizer } from '../../src/optimizers/index.ts';
-import { Generator } from '../../src/random/index.ts';
 import { compile } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { conv2d, type Normalization } from '../../src/weightnorm/index.ts';
-import { LEARNING_RATE } from './networks.ts';
+import { inTurn, LEARNING_RATE } from './networks.ts';
 import type { Benchmark, Plan, PrepareOptions, Variant } from './plan.ts';
 import { timeCalls } from './rounds.ts';
 
@@ -114,14 +113,10 @@ function createUpdate(normalization: Normalization) {
 
 type Batch = { x: Float32Array; labels: Int32Array };
 
-/** Some minibatches of noise in turn, so that none stays in the caches. */
-function batchCycle(count = 4): () => Batch {
-  const random = new Generator(1, 'benchmark');
+function batchCycle(): () => Batch {
   const size = BATCH_SIZE * INPUT_SHAPE.reduce((product, extent) => product * extent, 1);
-  const batches = Array.from({ length: count }, () => ({
+  return inTurn((random) => ({
     x: Float32Array.from({ length: size }, () => random.integer(256) / 128 - 1),
     labels: Int32Array.from({ length: BATCH_SIZE }, () => random.integer(CLASSES)),
   }));
-  let next = 0;
-  return () => batches[next++ % count];
 }

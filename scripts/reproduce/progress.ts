@@ -1,5 +1,4 @@
-import { SingleBar } from 'cli-progress';
-import { duration } from '../../src/training/progress.ts';
+import { duration, newBar } from '../../src/training/progress.ts';
 
 export interface RunsProgress {
   /** `done` runs are over; `doing` says in words which one is next. */
@@ -27,15 +26,7 @@ export function runsProgress(stream: NodeJS.WriteStream, total: number): RunsPro
       stop: () => {},
     };
   }
-  const bar = new SingleBar({
-    stream,
-    format: '{bar} {value}/{total} runs | {line}',
-    barsize: 20,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    hideCursor: true,
-    fps: 5,
-  });
+  const bar = newBar(stream, '{bar} {value}/{total} runs | {line}');
   bar.start(total, 0, { line: 'starting' });
   return {
     update: (done, doing) => bar.update(done, { line: `${doing}${left(done)}` }),

@@ -15,16 +15,21 @@ export function progressDisplay(stream: NodeJS.WriteStream, startAt: number, ste
   return stream.isTTY ? barDisplay(stream, startAt, steps) : plainDisplay(stream);
 }
 
-function barDisplay(stream: NodeJS.WriteStream, startAt: number, steps: number): ProgressDisplay {
-  const bar = new SingleBar({
+/** A bar in the house style; `format` as cli-progress takes it. */
+export function newBar(stream: NodeJS.WriteStream, format: string): SingleBar {
+  return new SingleBar({
     stream,
-    format: '{bar} {value}/{total} agent steps | {line}',
+    format,
     barsize: 20,
     barCompleteChar: '█',
     barIncompleteChar: '░',
     hideCursor: true,
     fps: 5,
   });
+}
+
+function barDisplay(stream: NodeJS.WriteStream, startAt: number, steps: number): ProgressDisplay {
+  const bar = newBar(stream, '{bar} {value}/{total} agent steps | {line}');
   bar.start(steps, startAt, { line: 'starting' });
   return {
     update: (status) => bar.update(status.agentSteps, { line: statusLine(status) }),

@@ -107,8 +107,10 @@ function initializeLayer(layer: NormalizedLayer, x: tf.Tensor, initScale: number
       }
     });
     // Mean-only batch normalization: its mean is the running one's, and n has none left.
-    const { mean, std } = momentsOfUnits(movingMean && !movingVariance ? t : n);
-    const constant = constantUnits(movingMean ? t : n);
+    const measured = movingMean && !movingVariance ? t : n;
+    const { mean, std } = momentsOfUnits(measured);
+    // Batch normalization blows up what is left of a constant unit, dividing it by sqrt(epsilon): ask before it does.
+    const constant = movingVariance ? constantUnits(t, momentsOfUnits(t).std) : constantUnits(measured, std);
     let factor = tf.div(initScale, tf.where(constant, tf.onesLike(std), std)); // [units]
     if (scale) scale.write(factor);
     else if (gain) gain.write(factor);
@@ -133,10 +135,10 @@ function momentsOfUnits(t: tf.Tensor): { mean: tf.Tensor; std: tf.Tensor } {
   return { mean, std: tf.sqrt(variance) };
 }
 
-/** Asked of what batch normalization has not yet blown up: it divides what is left of a constant unit by sqrt(epsilon). */
-function constantUnits(t: tf.Tensor): tf.Tensor {
+/** Which units do not vary, `[units]`. */
+function constantUnits(t: tf.Tensor, std: tf.Tensor): tf.Tensor {
   const rms = tf.sqrt(tf.mean(tf.square(t))); // of the whole layer, scalar
-  return tf.lessEqual(momentsOfUnits(t).std, tf.mul(rms, CONSTANT_UNIT_TOLERANCE)); // [units]
+  return tf.lessEqual(std, tf.mul(rms, CONSTANT_UNIT_TOLERANCE));
 }
 
 function report(visits: Visit[]): DataDependentInitReport {

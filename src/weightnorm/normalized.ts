@@ -216,9 +216,7 @@ export function normalized<A extends object, L extends PlainLayer>(
         const xv = spec.linear(layer, input, [last.variable.read()]);
         return scaleOutput(xv, last.variable.read(), this.gain!.read(), last.epsilon);
       }
-      const tensors = this.kernels.map((kernel) =>
-        kernel === last && gain !== undefined ? effectiveTensor(kernel, gain) : effectiveTensor(kernel),
-      );
+      const tensors = this.kernels.map((kernel) => effectiveTensor(kernel, kernel === last ? gain : undefined));
       return spec.linear(layer, input, tensors);
     }
 
