@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { makeVectorEnv } from 'gymnasium-js-bridge';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { eventually, hasEnded, sidecarsIn, useOwnTemporaryFolder } from './helpers.ts';
+import { sidecarFolder } from '../../envs/src/python.ts';
+import { eventually, hasEnded, python, sidecarsIn, useOwnTemporaryFolder } from './helpers.ts';
 
 const temporary = useOwnTemporaryFolder();
 const ownerPath = fileURLToPath(new URL('children/owner.mjs', import.meta.url));
@@ -94,6 +95,25 @@ describe('Ctrl-C', () => {
     expect(await ended(child)).toBe(0);
     expect(lines[1]).toBe('saved 1');
     expect(await eventually(5000, nothingLeft)).toBeLessThan(5000);
+  });
+});
+
+describe('SIGTERM', () => {
+  it('ends an idle sidecar even where it does not interrupt its wait', async () => {
+    const program = [
+      'import signal, threading',
+      'from gymnasium_js_bridge import lifetime, server',
+      'lifetime.ignore_terminal_signals()',
+      'socket, _ = server.bind(None)',
+      // In another thread than the one that waits: as if it came just before the wait.
+      'threading.Timer(0.3, signal.raise_signal, [signal.SIGTERM]).start()',
+      'server.Server(socket, None).serve()',
+    ];
+    const child = spawn(python, ['-c', program.join('\n')], { cwd: sidecarFolder, stdio: 'ignore' });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    expect(await eventually(10_000, () => child.exitCode !== null || child.signalCode !== null)).toBeLessThan(10_000);
+    expect(child.exitCode).toBe(0);
+    expect(nothingLeft()).toBe(true);
   });
 });
 

@@ -14,6 +14,9 @@ from .vector import Envs, Spec
 
 Reply = tuple[dict[str, Any], list[Any]]  # header fields, raw frames
 SOCKET_NAME = "socket"
+# A signal that comes just before the wait for a request, or in another thread, does not end the wait, and Python runs
+# its handler only after it: so no wait is longer than this.
+LONGEST_WAIT_MS = 1000
 
 
 def bind(endpoint: str | None) -> tuple[zmq.Socket, str]:
@@ -23,6 +26,7 @@ def bind(endpoint: str | None) -> tuple[zmq.Socket, str]:
     socket = zmq.Context.instance().socket(zmq.ROUTER)
     # libzmq drops the connection of a peer that sends more.
     socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_REQUEST_BYTES)
+    socket.setsockopt(zmq.RCVTIMEO, LONGEST_WAIT_MS)
     if endpoint is None:
         path = os.path.join(lifetime.make_folder(), SOCKET_NAME)
         fits = len(os.fsencode(path)) <= zmq.IPC_PATH_MAX_LEN
@@ -51,7 +55,10 @@ class Server:
 
     def serve(self) -> None:
         while self.running:
-            peer, *parts = self.socket.recv_multipart()
+            try:
+                peer, *parts = self.socket.recv_multipart()
+            except zmq.Again:  # no request came meanwhile
+                continue
             header, frames = self.answer(peer, parts)
             # Frames are never written to after this, so they are sent without a copy.
             self.socket.send_multipart([peer, protocol.encode_header(header), *frames], copy=False)
