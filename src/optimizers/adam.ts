@@ -22,8 +22,8 @@ export function adamRule({ beta1, beta2, epsilon }: AdamConfig): UpdateRule {
   return {
     slotNames: ['m', 'v'],
     powerBases: { beta1Power: beta1, beta2Power: beta2 },
-    prepare: ({ learningRate, powers }) => ({
-      oneMinusBeta1: tf.scalar(complement(beta1)),
+    prepare: ({ learningRate, powers, beta1: given }) => ({
+      oneMinusBeta1: given ? tf.sub(1, given) : tf.scalar(complement(beta1)),
       oneMinusBeta2: tf.scalar(complement(beta2)),
       epsilon: tf.scalar(epsilon),
       alpha: tf.div(tf.mul(learningRate, tf.sqrt(tf.sub(1, powers.beta2Power))), tf.sub(1, powers.beta1Power)),
@@ -33,10 +33,13 @@ export function adamRule({ beta1, beta2, epsilon }: AdamConfig): UpdateRule {
       v.assign(v.add(gradient.square().sub(v).mul(oneMinusBeta2)));
       variable.assign(variable.sub(m.mul(alpha).div(v.sqrt().add(epsilon))));
     },
-    fuse: ({ variable, slots: { m, v }, gradient }, { learningRate, powers: { beta1Power, beta2Power } }) => ({
+    fuse: (
+      { variable, slots: { m, v }, gradient },
+      { learningRate, beta1: given, powers: { beta1Power, beta2Power } },
+    ) => ({
       op: 'ResourceApplyAdam',
       resources: [variable, m, v],
-      inputs: [beta1Power, beta2Power, learningRate, beta1, beta2, epsilon, gradient],
+      inputs: [beta1Power, beta2Power, learningRate, given ?? beta1, beta2, epsilon, gradient],
       attributes: { use_locking: false, use_nesterov: false },
     }),
   };

@@ -22,8 +22,8 @@ export function adamaxRule({ beta1, beta2, epsilon }: AdamaxConfig): UpdateRule 
   return {
     slotNames: ['m', 'u'],
     powerBases: { beta1Power: beta1 },
-    prepare: ({ learningRate, powers }) => ({
-      oneMinusBeta1: tf.scalar(complement(beta1)),
+    prepare: ({ learningRate, powers, beta1: given }) => ({
+      oneMinusBeta1: given ? tf.sub(1, given) : tf.scalar(complement(beta1)),
       beta2: tf.scalar(beta2),
       epsilon: tf.scalar(epsilon),
       alpha: tf.div(learningRate, tf.sub(1, powers.beta1Power)),
@@ -33,10 +33,10 @@ export function adamaxRule({ beta1, beta2, epsilon }: AdamaxConfig): UpdateRule 
       u.assign(tf.maximum(u.mul(beta2), gradient.abs()));
       variable.assign(variable.sub(alpha.mul(m.div(u.add(epsilon)))));
     },
-    fuse: ({ variable, slots: { m, u }, gradient }, { learningRate, powers: { beta1Power } }) => ({
+    fuse: ({ variable, slots: { m, u }, gradient }, { learningRate, beta1: given, powers: { beta1Power } }) => ({
       op: 'ResourceApplyAdaMax',
       resources: [variable, m, u],
-      inputs: [beta1Power, learningRate, beta1, beta2, epsilon, gradient],
+      inputs: [beta1Power, learningRate, given ?? beta1, beta2, epsilon, gradient],
       attributes: { use_locking: false },
     }),
   };

@@ -20,9 +20,10 @@ export interface Optimizer {
    * One update of every variable.
    * @param gradients One for each variable, in the order given to `createOptimizer`, of the variable's shape. They stay the caller's to dispose.
    * @param learningRate Replaces the configured one for this update; a scalar tensor lets a compiled step take it as an input.
-   * @throws Error when a gradient is missing or has another shape than its variable.
+   * @param beta1 Likewise (adam, adamax). The bias correction stays that of the configured one: change beta1 once that has faded, after some 100 updates.
+   * @throws Error when a gradient is missing or has another shape than its variable, and for a beta1 where the rule has none.
    */
-  applyGradients(gradients: readonly tf.Tensor[], learningRate?: number | tf.Scalar): void;
+  applyGradients(gradients: readonly tf.Tensor[], learningRate?: number | tf.Scalar, beta1?: number | tf.Scalar): void;
   /** The optimizer's whole state by stable name: `<variable>/<slot>` and the running powers, for checkpoints. */
   readonly slots: Readonly<Record<string, tf.Variable>>;
   /** Frees the slots; the updated variables stay. */
@@ -61,12 +62,14 @@ export function createOptimizer(config: OptimizerConfig, variables: readonly Nam
   return {
     name: config.name,
     slots,
-    applyGradients(gradients, learningRate = config.learningRate) {
+    applyGradients(gradients, learningRate = config.learningRate, beta1) {
       checkGradients(gradients, variables);
+      if (beta1 !== undefined && !('beta1' in config)) throw new Error(`The ${config.name} optimizer has no beta1.`);
       tf.tidy(() => {
         const scalars = {
           powers,
           learningRate: typeof learningRate === 'number' ? tf.scalar(learningRate) : learningRate,
+          beta1: typeof beta1 === 'number' ? tf.scalar(beta1) : beta1,
         };
         const targets = variables.map(({ variable }, i) => ({ variable, slots: slotsOf[i], gradient: gradients[i] }));
         updateAll(rule, targets, scalars);

@@ -3,6 +3,8 @@ import type * as tf from '@tensorflow/tfjs';
 /** Scalars of one update, the same for every variable. */
 export interface UpdateScalars {
   readonly learningRate: tf.Scalar;
+  /** In place of the configured one; only rules with a `beta1Power` get it. */
+  readonly beta1?: tf.Scalar | undefined;
   /** The rule's running powers (beta^t at update t, counted from 1) by name. */
   readonly powers: Readonly<Record<string, tf.Variable>>;
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { clipByGlobalNorm, createOptimizer, type OptimizerConfig } from '../../src/optimizers/index.ts';
+import { compile } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 
 loadTensorFlow();
@@ -244,5 +245,53 @@ describe('errors', () => {
     expect(() => optimizer.applyGradients([])).toThrow('applyGradients got 0 gradients for 1 variables');
     const twice = [variable, variable].map((v) => ({ name: 'bias', variable: v }));
     expect(() => createOptimizer(sgd, twice)).toThrow('Two variables of the sgd optimizer are named "bias"');
+  });
+});
+
+describe('beta1 of one update', () => {
+  for (const name of ['adam', 'adamax'] as const) {
+    it(`replaces the configured one of ${name}, eagerly and compiled`, () => {
+      const make = () => {
+        const variable = tf.variable(tf.tensor1d(INITIAL));
+        const config = { name, learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+        return { variable, optimizer: createOptimizer(config, [{ name: 'x', variable }]) };
+      };
+      const results = [false, true].map((eager) => {
+        const { variable, optimizer } = make();
+        const program = compile(
+          {
+            step: {
+              inputs: { gradient: { shape: [SIZE], dtype: 'float32' }, beta1: { shape: [], dtype: 'float32' } },
+              fn: ({ gradient, beta1 }) => optimizer.applyGradients([gradient], undefined, beta1 as tf.Scalar),
+            },
+          },
+          { eager },
+        );
+        gradients.forEach((gradient, t) =>
+          program.steps.step.run({ gradient: Float32Array.from(gradient), beta1: t < 5 ? 0.9 : 0.5 }),
+        );
+        program.pull();
+        const values = [...variable.dataSync(), ...optimizer.slots['x/m'].dataSync()];
+        program.dispose();
+        optimizer.dispose();
+        variable.dispose();
+        return values;
+      });
+      // m <- beta1 m + (1 - beta1) g, by hand
+      const m = gradients.reduce(
+        (before, gradient, t) => before.map((value, i) => value + (gradient[i] - value) * (t < 5 ? 0.1 : 0.5)),
+        INITIAL.map(() => 0),
+      );
+      for (const result of results) m.forEach((value, i) => expect(result[SIZE + i]).toBeCloseTo(value, 6));
+      results[0].forEach((value, i) => expect(value).toBeCloseTo(results[1][i], 6));
+    });
+  }
+
+  it('is refused by rules that have none', () => {
+    const variable = tf.variable(tf.scalar(1));
+    const optimizer = createOptimizer({ name: 'sgd', learningRate: 1, momentum: 0 }, [{ name: 'x', variable }]);
+    expect(() => optimizer.applyGradients([tf.scalar(1)], 1, 0.5)).toThrow('The sgd optimizer has no beta1.');
+    optimizer.dispose();
+    variable.dispose();
   });
 });
