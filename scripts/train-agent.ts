@@ -5,7 +5,8 @@ import { addSettings, givenSettings, newCommand, runCommand, UsageError } from '
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import { packageVersion } from '../src/cli/version.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
-import { duration, type ProgressDisplay, progressDisplay } from '../src/training/progress.ts';
+import { duration, type ProgressDisplay, progressDisplay, trainingStatusLine } from '../src/training/progress.ts';
+import { openTensorBoard } from '../src/training/tensorboard.ts';
 
 const command = newCommand(
   'train-agent',
@@ -49,7 +50,7 @@ command.action(async ({ preset, runDir, resume, printConfig }) => {
     return;
   }
 
-  const { tf, version, device } = loadTensorFlow();
+  const { version, device } = loadTensorFlow();
   let display: ProgressDisplay | undefined;
   const note = (line: string) => (display ? display.note(line) : process.stderr.write(`${line}\n`));
   note(`TensorFlow ${version} on ${device}`);
@@ -59,18 +60,15 @@ command.action(async ({ preset, runDir, resume, printConfig }) => {
     runDir: folder,
     version: packageVersion(),
     signal,
-    openScalars: (path: string) => {
-      const writer = tf.node.summaryFileWriter(path);
-      return { scalar: writer.scalar.bind(writer), flush: writer.flush.bind(writer) };
-    },
+    openScalars: openTensorBoard,
     note,
     onStart: ({ agentSteps, steps, env }) => {
       note(
         `${env.settings.id}, ${env.numEnvs} ${env.numEnvs === 1 ? 'environment' : 'environments'}, ${env.actionSpace.n} actions; writing to ${folder}`,
       );
-      display = progressDisplay(process.stderr, agentSteps, steps);
+      display = progressDisplay(process.stderr, { done: agentSteps, total: steps, unit: 'agent steps' });
     },
-    onStatus: (status) => display?.update(status),
+    onStatus: (status) => display?.update(status.agentSteps, trainingStatusLine(status)),
   } satisfies Parameters<typeof trainDqn>[1];
   try {
     const summary = await (config === undefined ? resumeDqn(given, options) : trainDqn(config, options));

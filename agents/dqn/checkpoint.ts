@@ -10,13 +10,14 @@ import {
   type WritableTensor,
   writeSafetensors,
 } from '../../src/files/safetensors.ts';
+import { assignStored, variableTensors } from '../../src/files/variables.ts';
+import { allVariables } from '../../src/networks/variables.ts';
 import { Generator } from '../../src/random/index.ts';
 import type { LoggedEpisode } from '../../src/training/episode-log.ts';
 import { Experience } from '../../src/training/experience.ts';
 import { DqnAgent } from './agent.ts';
 import type { DqnConfig } from './config.ts';
 import { createLearner, experienceOptions, type Learner } from './create.ts';
-import { allVariables } from './functions.ts';
 
 const STATE_FILE = 'agent.json';
 const TENSORS_FILE = 'agent.safetensors';
@@ -49,10 +50,7 @@ export async function saveAgent(folder: string, agent: DqnAgent, learner: Learne
     experience: experience.getState(),
   };
   learner.runner.pull();
-  const tensors: Record<string, WritableTensor> = {};
-  for (const [name, variable] of Object.entries(learnerVariables(learner))) {
-    tensors[name] = { dtype: 'F32', shape: variable.shape, data: Float32Array.from(variable.dataSync()) };
-  }
+  const tensors = variableTensors(learnerVariables(learner));
   experience.loggedEpisodes().forEach((episodes, lane) => {
     Object.assign(tensors, packEpisodes(`episodes/${lane}`, episodes));
   });
@@ -78,10 +76,11 @@ async function saveModel(folder: string, model: tf.LayersModel): Promise<void> {
 
 /** Reads the weights of a checkpoint's online network; the result writes them into a network of the run's config. */
 export async function readNetwork(folder: string): Promise<(network: tf.LayersModel) => void> {
-  const { tensors } = await readSafetensors(join(folder, TENSORS_FILE));
+  const path = join(folder, TENSORS_FILE);
+  const { tensors } = await readSafetensors(path);
   return (network) => {
     for (const { name, variable } of allVariables(network)) {
-      assign(variable, tensors[`online/${name}`], `online/${name}`, folder);
+      assignStored(variable, tensors[`online/${name}`], `online/${name}`, path);
     }
   };
 }
@@ -97,7 +96,7 @@ export async function loadAgent(
   const { tensors } = await readSafetensors(join(folder, TENSORS_FILE));
   const learner = createLearner(config, env);
   for (const [name, variable] of Object.entries(learnerVariables(learner))) {
-    assign(variable, tensors[name], name, folder);
+    assignStored(variable, tensors[name], name, join(folder, TENSORS_FILE));
   }
   learner.runner.push();
   const episodes = Array.from({ length: env.numEnvs }, (_, lane) =>
@@ -138,18 +137,6 @@ function learnerVariables({ networks, optimizer }: Learner): Record<string, tf.V
     ...Object.entries(optimizer.slots).map(([name, variable]) => [`optimizer/${name}`, variable] as const),
   ];
   return Object.fromEntries(entries);
-}
-
-function assign(variable: tf.Variable, stored: SafetensorsTensor | undefined, name: string, folder: string): void {
-  if (stored?.dtype !== 'F32' || !tf.util.arraysEqual(stored.shape, variable.shape)) {
-    const found = stored === undefined ? 'is missing' : `has shape [${stored.shape}]`;
-    throw new DamagedFileError(
-      join(folder, TENSORS_FILE),
-      `tensor "${name}" ${found}, while the network of config.json needs [${variable.shape}]`,
-    );
-  }
-  const { data } = stored;
-  tf.tidy(() => variable.assign(tf.tensor(data, variable.shape, 'float32')));
 }
 
 /** seeds, firstRows, lengths, ended: one element an episode; actions: all episodes' after each other. */

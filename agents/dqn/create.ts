@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { VectorEnv, VectorEnvOptions } from 'gymnasium-js-bridge';
 import { mlpQNetwork, natureQNetwork } from '../../src/networks/index.ts';
+import { trainableVariables } from '../../src/networks/variables.ts';
 import { createOptimizer, type OptimizerConfig } from '../../src/optimizers/index.ts';
 import { deriveSeed, Generator } from '../../src/random/index.ts';
 import type { ReplayOptions } from '../../src/replay/index.ts';
@@ -8,7 +9,7 @@ import { Experience, type ExperienceOptions } from '../../src/training/experienc
 import { assignEffectiveWeights } from '../../src/weightnorm/index.ts';
 import { DqnAgent } from './agent.ts';
 import type { DqnConfig } from './config.ts';
-import { dqnFunctions, type QNetworks, trainableVariables } from './functions.ts';
+import { dqnFunctions, type QNetworks } from './functions.ts';
 import { compilePolicy, DqnRunner } from './runner.ts';
 
 /** The environments of a run. Single frames come over the wire; the agent stacks them itself, as its replay does. */

@@ -95,7 +95,7 @@ export async function evaluateDqn(options: EvaluateOptions): Promise<Evaluation>
     player = createPlayer(evaluated, env, loadNetwork);
     const recordings = new Map<number, EpisodeRecording>();
     const recorderFor = (number: number) => {
-      const recorder = new EpisodeRecorder(env, { run: runDir, checkpointAgentSteps: checkpoint.agentSteps, epsilon });
+      const recorder = new EpisodeRecorder(env, { run: runDir, checkpointAgentSteps: checkpoint.step, epsilon });
       return {
         start: recorder.start.bind(recorder),
         step: recorder.step.bind(recorder),
@@ -119,12 +119,12 @@ export async function evaluateDqn(options: EvaluateOptions): Promise<Evaluation>
     const summary = summarizeReturns(played.map((episode) => episode.return));
     const paths = new Map<number, string>();
     for (const [number, recording] of recordings) {
-      const stem = `step${checkpoint.agentSteps}-${protocol ?? 'eval'}-seed${seed}-episode${number}`;
+      const stem = `step${checkpoint.step}-${protocol ?? 'eval'}-seed${seed}-episode${number}`;
       paths.set(number, await writeNew(folder.recordingsPath, stem, recording));
     }
     return {
       run: runDir,
-      checkpointAgentSteps: checkpoint.agentSteps,
+      checkpointAgentSteps: checkpoint.step,
       environment: env.settings.id,
       protocol,
       epsilon,

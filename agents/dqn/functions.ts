@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { clipByGlobalNorm, type NamedVariable, type Optimizer } from '../../src/optimizers/index.ts';
+import { trainableVariables } from '../../src/networks/variables.ts';
+import { clipByGlobalNorm, type Optimizer } from '../../src/optimizers/index.ts';
 import { assignEffectiveWeights } from '../../src/weightnorm/index.ts';
 import type { DqnConfig } from './config.ts';
 
@@ -84,23 +85,6 @@ export function greedyActions(network: tf.LayersModel, states: tf.Tensor): tf.Te
 /** Q(s, .) of stacked states: [batch, actions]. */
 function q(network: tf.LayersModel, states: tf.Tensor, training = false): tf.Tensor2D {
   return network.apply(networkInput(network, states), { training }) as tf.Tensor2D;
-}
-
-/** The trainable weights of a model with names that do not depend on what was built before: "conv1/kernel". */
-export function trainableVariables(model: tf.LayersModel): NamedVariable[] {
-  return named(model.trainableWeights);
-}
-
-/** All weights, trainable or not, likewise. */
-export function allVariables(model: tf.LayersModel): NamedVariable[] {
-  return named(model.weights);
-}
-
-function named(weights: tf.LayersModel['weights']): NamedVariable[] {
-  return weights.map((weight) => ({
-    name: weight.originalName,
-    variable: (weight as unknown as { val: tf.Variable }).val,
-  }));
 }
 
 /** Q(s, a) of the given actions: [batch]. */

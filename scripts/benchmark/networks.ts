@@ -1,5 +1,6 @@
-import { type BatchTensors, dqnFunctions, trainableVariables } from '../../agents/dqn/functions.ts';
+import { type BatchTensors, dqnFunctions } from '../../agents/dqn/functions.ts';
 import { natureQNetwork } from '../../src/networks/index.ts';
+import { trainableVariables } from '../../src/networks/variables.ts';
 import { createOptimizer } from '../../src/optimizers/index.ts';
 import { Generator } from '../../src/random/index.ts';
 import { type CompileOptions, compile } from '../../src/runtime/compile/index.ts';

@@ -7,6 +7,7 @@ export {
 export { type Attention, drawRead, drawWrite, type Filters, filterBank } from './draw/attention.ts';
 export { type DrawBound, type DrawState, drawBound, drawNoiseShape, drawSample, drawStep } from './draw/model.ts';
 export { createDraw, type DrawNetwork, type DrawOptions, type DrawSizes, type DrawWeights } from './draw/parameters.ts';
+export { type FastCnn, type FastCnnOptions, fastCnn } from './fast-cnn.ts';
 export {
   type MlpOptions,
   mlpQNetwork,
@@ -26,3 +27,22 @@ export {
   vaeSample,
 } from './vae/model.ts';
 export { createVae, type VaeLikelihood, type VaeNetwork, type VaeOptions, type VaeSizes } from './vae/network.ts';
+export {
+  initializeVaeStack,
+  type VaeStackBound,
+  type VaeStackInputs,
+  type VaeStackNoise,
+  vaeStackBound,
+  vaeStackImportanceBound,
+  vaeStackNoiseShapes,
+  vaeStackReconstruct,
+  vaeStackSample,
+} from './vae/stack/model.ts';
+export {
+  createVaeStack,
+  type StochasticLayer,
+  type VaeStack,
+  type VaeStackOptions,
+  type VaeStackSizes,
+} from './vae/stack/network.ts';
+export { allVariables, trainableVariables } from './variables.ts';

@@ -1,5 +1,5 @@
-import { closeSync, existsSync, openSync, statSync, truncateSync, writeSync } from 'node:fs';
 import type { FinishedEpisode } from 'gymnasium-js-bridge';
+import { JsonLog } from './json-log.ts';
 
 /** Writes scalars for TensorBoard; `tf.node.summaryFileWriter` is one. */
 export interface ScalarWriter {
@@ -23,25 +23,22 @@ export interface ProgressMetrics {
  * `metrics.jsonl`, one JSON object a line with units in the keys, and the same numbers as TensorBoard scalars.
  */
 export class MetricsWriter {
-  private readonly file: number;
+  private readonly log: JsonLog;
   private readonly scalars: ScalarWriter | undefined;
-  private bytes: number;
 
-  /** `keepBytes`: where a resumed run's checkpoint stood; what was written after it is cut off, for it is about to happen again. */
+  /** `keepBytes` as for `JsonLog`. */
   constructor(path: string, scalars?: ScalarWriter, keepBytes = 0) {
-    if (existsSync(path) && statSync(path).size > keepBytes) truncateSync(path, keepBytes);
-    this.file = openSync(path, 'a');
-    this.bytes = statSync(path).size;
+    this.log = new JsonLog(path, keepBytes);
     this.scalars = scalars;
   }
 
   /** Length of the file: what a checkpoint remembers. */
   get position(): number {
-    return this.bytes;
+    return this.log.position;
   }
 
   progress(metrics: ProgressMetrics & Record<string, number>): void {
-    this.writeLine(metrics);
+    this.log.write(metrics);
     const { agentSteps, ...values } = metrics;
     for (const [name, value] of Object.entries(values)) this.scalars?.scalar(`train/${name}`, value, agentSteps);
     this.scalars?.flush();
@@ -49,7 +46,7 @@ export class MetricsWriter {
 
   episode(agentSteps: number, episode: FinishedEpisode): void {
     const { env, seed, index, lengthSteps, lengthFrames, truncated } = episode;
-    this.writeLine({
+    this.log.write({
       agentSteps,
       episodeReturn: episode.return,
       episodeLengthSteps: lengthSteps,
@@ -63,12 +60,8 @@ export class MetricsWriter {
     this.scalars?.scalar('episode/lengthFrames', lengthFrames, agentSteps);
   }
 
-  private writeLine(values: object): void {
-    this.bytes += writeSync(this.file, `${JSON.stringify(values)}\n`);
-  }
-
   close(): void {
     this.scalars?.flush();
-    closeSync(this.file);
+    this.log.close();
   }
 }

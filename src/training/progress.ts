@@ -2,7 +2,8 @@ import { SingleBar } from 'cli-progress';
 import type { TrainingStatus } from './trainer.ts';
 
 export interface ProgressDisplay {
-  update(status: TrainingStatus): void;
+  /** `line`: what to say beside how far the work is. */
+  update(done: number, line: string): void;
   /** Prints a line without disturbing the bar. */
   note(line: string): void;
   stop(): void;
@@ -10,9 +11,12 @@ export interface ProgressDisplay {
 
 const PLAIN_PERIOD_MS = 10_000;
 
-/** A bar where `stream` is a terminal, else a plain line every ten seconds. */
-export function progressDisplay(stream: NodeJS.WriteStream, startAt: number, steps: number): ProgressDisplay {
-  return stream.isTTY ? barDisplay(stream, startAt, steps) : plainDisplay(stream);
+/** A bar where `stream` is a terminal, else a plain line every ten seconds. `unit`: of what there are `total`, such as "agent steps". */
+export function progressDisplay(
+  stream: NodeJS.WriteStream,
+  work: { done: number; total: number; unit: string },
+): ProgressDisplay {
+  return stream.isTTY ? barDisplay(stream, work) : plainDisplay(stream, work);
 }
 
 /** A bar in the house style; `format` as cli-progress takes it. */
@@ -28,11 +32,13 @@ export function newBar(stream: NodeJS.WriteStream, format: string): SingleBar {
   });
 }
 
-function barDisplay(stream: NodeJS.WriteStream, startAt: number, steps: number): ProgressDisplay {
-  const bar = newBar(stream, '{bar} {value}/{total} agent steps | {line}');
-  bar.start(steps, startAt, { line: 'starting' });
+type Work = Parameters<typeof progressDisplay>[1];
+
+function barDisplay(stream: NodeJS.WriteStream, { done: startAt, total, unit }: Work): ProgressDisplay {
+  const bar = newBar(stream, `{bar} {value}/{total} ${unit} | {line}`);
+  bar.start(total, startAt, { line: 'starting' });
   return {
-    update: (status) => bar.update(status.agentSteps, { line: statusLine(status) }),
+    update: (done, line) => bar.update(done, { line }),
     note: (line) => {
       // The bar owns the terminal's last line: clear it, print, and let the next update draw the bar again below.
       stream.write(`\r\x1b[K${line}\n`);
@@ -41,22 +47,23 @@ function barDisplay(stream: NodeJS.WriteStream, startAt: number, steps: number):
   };
 }
 
-function plainDisplay(stream: NodeJS.WriteStream): ProgressDisplay {
+function plainDisplay(stream: NodeJS.WriteStream, { total, unit }: Work): ProgressDisplay {
   let printedMs = performance.now();
   return {
-    update: (status) => {
+    update: (done, line) => {
       const now = performance.now();
-      if (now - printedMs < PLAIN_PERIOD_MS && status.agentSteps < status.steps) return;
+      if (now - printedMs < PLAIN_PERIOD_MS && done < total) return;
       printedMs = now;
-      stream.write(`agent steps ${status.agentSteps}/${status.steps} | ${statusLine(status)}\n`);
+      stream.write(`${unit} ${done}/${total} | ${line}\n`);
     },
     note: (line) => stream.write(`${line}\n`),
     stop: () => {},
   };
 }
 
-/** "1,240/50,000 steps | 112 steps/s | epsilon 0.93 | loss 0.0012 | score last 12, mean 8.3 (4 episodes) | 7 min left" */
-function statusLine({ stepsPerSecond, epsilon, loss, lastReturn, meanReturn, episodes, secondsLeft }: TrainingStatus) {
+/** "112 steps/s | epsilon 0.93 | loss 0.0012 | score last 12, mean 8.3 (4 episodes) | 7 min left" */
+export function trainingStatusLine(status: TrainingStatus): string {
+  const { stepsPerSecond, epsilon, loss, lastReturn, meanReturn, episodes, secondsLeft } = status;
   const score =
     lastReturn === undefined
       ? 'no episode finished yet'

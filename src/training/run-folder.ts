@@ -10,7 +10,8 @@ export class RunFolderError extends Error {
 }
 
 /**
- * The folder of one run: `config.json`, `metrics.jsonl`, TensorBoard events, `checkpoints/<agent step>/`, `recordings/`. One process writes in it at a time.
+ * The folder of one run: `config.json`, `metrics.jsonl`, TensorBoard events, `checkpoints/<step>/`, and what its kind of run adds. A step is an agent step, or an update where there is no
+ * agent. One process writes in it at a time.
  */
 export class RunFolder {
   readonly path: string;
@@ -98,32 +99,30 @@ export class RunFolder {
   }
 
   /** Complete checkpoints, oldest first. */
-  async checkpoints(): Promise<{ agentSteps: number; path: string }[]> {
+  async checkpoints(): Promise<{ step: number; path: string }[]> {
     const names = existsSync(this.checkpointsPath) ? await listFolder(this.checkpointsPath) : [];
     return names
       .filter((name) => /^\d+$/.test(name))
-      .map((name) => ({ agentSteps: Number(name), path: join(this.checkpointsPath, name) }))
-      .sort((a, b) => a.agentSteps - b.agentSteps);
+      .map((name) => ({ step: Number(name), path: join(this.checkpointsPath, name) }))
+      .sort((a, b) => a.step - b.step);
   }
 
-  /** The newest checkpoint, or the one of the given agent step. */
-  async checkpoint(agentSteps?: number): Promise<{ agentSteps: number; path: string }> {
+  /** The newest checkpoint, or the one of the given step. */
+  async checkpoint(step?: number): Promise<{ step: number; path: string }> {
     const all = await this.checkpoints();
-    const found = agentSteps === undefined ? all.at(-1) : all.find((entry) => entry.agentSteps === agentSteps);
+    const found = step === undefined ? all.at(-1) : all.find((entry) => entry.step === step);
     if (found !== undefined) return found;
-    if (agentSteps === undefined) throw new RunFolderError(`run folder ${this.path} has no checkpoint yet`);
-    const known = all.map((entry) => entry.agentSteps).join(', ') || 'none';
-    throw new RunFolderError(
-      `run folder ${this.path} has no checkpoint at agent step ${agentSteps}: there are ${known}`,
-    );
+    if (step === undefined) throw new RunFolderError(`run folder ${this.path} has no checkpoint yet`);
+    const known = all.map((entry) => entry.step).join(', ') || 'none';
+    throw new RunFolderError(`run folder ${this.path} has no checkpoint at step ${step}: there are ${known}`);
   }
 
   /**
    * Writes a checkpoint with `write`, which fills an empty folder, and renames it in: it is there whole or not at all. Only then are older ones removed,
    * but for the newest `keep`.
    */
-  async writeCheckpoint(agentSteps: number, keep: number, write: (folder: string) => Promise<void>): Promise<string> {
-    const target = join(this.checkpointsPath, String(agentSteps));
+  async writeCheckpoint(step: number, keep: number, write: (folder: string) => Promise<void>): Promise<string> {
+    const target = join(this.checkpointsPath, String(step));
     await mkdir(this.checkpointsPath, { recursive: true });
     for (const name of await listFolder(this.checkpointsPath)) {
       if (name.startsWith('.tmp-')) await rm(join(this.checkpointsPath, name), { recursive: true, force: true });

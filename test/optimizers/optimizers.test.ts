@@ -267,9 +267,8 @@ describe('beta1 of one update', () => {
           },
           { eager },
         );
-        gradients.forEach((gradient, t) =>
-          program.steps.step.run({ gradient: Float32Array.from(gradient), beta1: t < 5 ? 0.9 : 0.5 }),
-        );
+        for (const [t, gradient] of gradients.entries())
+          program.steps.step.run({ gradient: Float32Array.from(gradient), beta1: t < 5 ? 0.9 : 0.5 });
         program.pull();
         const values = [...variable.dataSync(), ...optimizer.slots['x/m'].dataSync()];
         program.dispose();
@@ -282,8 +281,10 @@ describe('beta1 of one update', () => {
         (before, gradient, t) => before.map((value, i) => value + (gradient[i] - value) * (t < 5 ? 0.1 : 0.5)),
         INITIAL.map(() => 0),
       );
-      for (const result of results) m.forEach((value, i) => expect(result[SIZE + i]).toBeCloseTo(value, 6));
-      results[0].forEach((value, i) => expect(value).toBeCloseTo(results[1][i], 6));
+      for (const result of results) {
+        for (const [i, value] of m.entries()) expect(result[SIZE + i]).toBeCloseTo(value, 6);
+        for (const [i, value] of result.entries()) expect(value).toBeCloseTo(results[0][i], 6);
+      }
     });
   }
 

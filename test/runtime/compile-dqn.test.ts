@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect, it } from 'vitest';
-import { allVariables, type BatchTensors, dqnFunctions, trainableVariables } from '../../agents/dqn/functions.ts';
+import { type BatchTensors, dqnFunctions } from '../../agents/dqn/functions.ts';
 import { natureQNetwork } from '../../src/networks/index.ts';
+import { allVariables, trainableVariables } from '../../src/networks/variables.ts';
 import { createOptimizer } from '../../src/optimizers/index.ts';
 import { compile, type InputSpec, type TypedArray } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';

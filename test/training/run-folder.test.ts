@@ -56,9 +56,9 @@ test('two processes cannot train in one folder, and a dead one does not block it
 test('the newest checkpoints are kept and found', async () => {
   const folder = await RunFolder.create(path, {});
   await expect(folder.checkpoint()).rejects.toThrow('no checkpoint yet');
-  for (const agentSteps of [100, 200, 1000]) await folder.writeCheckpoint(agentSteps, 2, writeMark);
-  expect((await folder.checkpoints()).map((entry) => entry.agentSteps)).toEqual([200, 1000]);
-  expect((await folder.checkpoint()).agentSteps).toBe(1000);
+  for (const step of [100, 200, 1000]) await folder.writeCheckpoint(step, 2, writeMark);
+  expect((await folder.checkpoints()).map((entry) => entry.step)).toEqual([200, 1000]);
+  expect((await folder.checkpoint()).step).toBe(1000);
   expect((await folder.checkpoint(200)).path).toBe(join(path, 'checkpoints', '200'));
   await expect(folder.checkpoint(7)).rejects.toThrow('there are 200, 1000');
 });
@@ -78,7 +78,7 @@ test('what a killed process left of a checkpoint is not taken for one, and goes 
   const folder = await RunFolder.create(path, {});
   await folder.writeCheckpoint(100, 3, writeMark);
   mkdirSync(join(path, 'checkpoints', '.tmp-killed'));
-  expect((await folder.checkpoint()).agentSteps).toBe(100);
+  expect((await folder.checkpoint()).step).toBe(100);
   await folder.writeCheckpoint(200, 3, writeMark);
   expect(readdirSync(join(path, 'checkpoints')).sort()).toEqual(['100', '200']);
 });

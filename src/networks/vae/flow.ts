@@ -1,13 +1,12 @@
 // Inverse autoregressive flow (Kingma et al. 2016, arXiv:1606.04934) by masked dense networks (MADE, Germain et al. 2015, arXiv:1502.03509).
 import * as tf from '@tensorflow/tfjs';
 import type { NamedVariable } from '../../optimizers/index.ts';
-import { deriveSeed } from '../../random/index.ts';
-import { unitNorms, weightNormalize } from '../../weightnorm/index.ts';
+import { createMaskedLayers, type MaskedOptions } from './masked.ts';
 
 /** Added to s, so that a step starts near z (section 4 of Kingma et al.: "+1 or +2"), as the forget gate's bias of an LSTM. */
 const GATE_BIAS = 2;
 
-export interface FlowOptions {
+export interface FlowOptions extends MaskedOptions {
   /** Of z. */
   latentUnits: number;
   /** Of what the encoder says beside z. */
@@ -16,10 +15,6 @@ export interface FlowOptions {
   hiddenUnits: number;
   /** 0 for none. */
   steps: number;
-  normalization: 'none' | 'weight';
-  /** Standard deviation of the initial v. */
-  kernelStd: number;
-  seed: number;
 }
 
 /**
@@ -37,30 +32,14 @@ export interface Flow {
 }
 
 /**
- * Networks of one hidden layer with ELU. v starts as N(0, kernelStd), g as ||v||, biases as 0.
- *
- * A mask zeroes weights from units that may not be seen. With weight normalization v is masked first, w = g (mask v)/||mask v||: the norm runs over the weights
- * in use alone, so that g is the length of what a unit applies; the masked elements of v have no effect and no gradient.
+ * Networks of one hidden layer with ELU. A hidden unit sees the context and the first units of z in the step's order, as many as its degree says.
  */
 export function createFlow(options: FlowOptions): Flow {
-  const { latentUnits, contextUnits, hiddenUnits, steps, normalization, kernelStd, seed } = options;
-  const variables: NamedVariable[] = [];
-  const masks: tf.Tensor2D[] = [];
-  const add = (name: string, start: () => tf.Tensor): tf.Variable => {
-    const variable = tf.tidy(() => tf.variable(start()));
-    variables.push({ name, variable });
-    return variable;
-  };
+  const { latentUnits, contextUnits, hiddenUnits, steps } = options;
+  const layers = createMaskedLayers(options);
   const maskedDense = (name: string, connections: number[][]): ((x: tf.Tensor2D) => tf.Tensor2D) => {
-    const mask = tf.tensor2d(connections);
-    masks.push(mask);
-    const v = add(`${name}/kernel`, () => tf.randomNormal(mask.shape, 0, kernelStd, 'float32', deriveSeed(seed, name)));
-    const g = normalization === 'none' ? undefined : add(`${name}/gain`, () => unitNorms(tf.mul(v, mask)));
-    const bias = add(`${name}/bias`, () => tf.zeros([mask.shape[1]]));
-    return (x) => {
-      const masked = tf.mul(v, mask);
-      return tf.matMul(x, (g ? weightNormalize(masked, g) : masked) as tf.Tensor2D).add(bias);
-    };
+    const { kernel, bias } = layers.add(name, tf.tensor2d(connections));
+    return (x) => tf.matMul(x, kernel() as tf.Tensor2D).add(bias);
   };
   const networks = Array.from({ length: steps }, (_, step): AutoregressiveNetwork => {
     // What is before what: a unit's place in the order; a hidden unit of degree k sees the first k units of z.
@@ -78,7 +57,7 @@ export function createFlow(options: FlowOptions): Flow {
       return { m, s };
     };
   });
-  return { networks, variables, dispose: () => tf.dispose([masks, variables.map(({ variable }) => variable)]) };
+  return { networks, variables: layers.variables, dispose: layers.dispose };
 }
 
 /**

@@ -4,6 +4,14 @@ import * as tf from '@tensorflow/tfjs';
 /** Levels of a pixel, 0 to 255. */
 export const LEVELS = 256;
 
+/** Level x as (x + 1/2)/256 - 1/2. */
+export const LEVELS_TO_UNIT = { scale: 1 / LEVELS, offset: 0.5 / LEVELS - 0.5 };
+
+/** Means in that unit as levels of 0 to 255, not rounded. */
+export function levelsOf(means: tf.Tensor4D): tf.Tensor4D {
+  return tf.tidy(() => tf.clipByValue(means.add(0.5).mul(LEVELS).sub(0.5), 0, LEVELS - 1));
+}
+
 /**
  * log p(image) with each pixel 1 with probability sigmoid(logit): sum of x c - softplus(c).
  *

@@ -1,12 +1,13 @@
 // The VAE's functions of tensors (Kingma & Welling 2014, arXiv:1312.6114): they read no value and draw no noise, so that they can be compiled.
 import * as tf from '@tensorflow/tfjs';
 import { type DataDependentInitReport, dataDependentInit } from '../../weightnorm/index.ts';
+import { checkFreeBits, checkImages, checkShape } from './checks.ts';
 import { applyFlow } from './flow.ts';
-import { bernoulli, discretizedLogistic, LEVELS } from './likelihood.ts';
+import { bernoulli, discretizedLogistic, levelsOf } from './likelihood.ts';
 import type { VaeNetwork } from './network.ts';
 
 /** Standard deviation of the first pre-activations (openai/iaf). */
-const INITIAL_STD = 0.1;
+export const INITIAL_STD = 0.1;
 
 /** Images, float32 `[batch, height, width, channels]`: 0 or 1 with 'bernoulli', else levels of 0 to 255. Noise: N(0, 1), float32. */
 export interface VaeInputs<N extends tf.Tensor = tf.Tensor2D> {
@@ -40,8 +41,7 @@ export function vaeBound(
   { freeBits }: { freeBits?: number } = {},
 ): VaeBound {
   checkInputs(network, images, noise);
-  if (freeBits !== undefined && !(freeBits >= 0 && Number.isFinite(freeBits)))
-    throw new Error(`freeBits is ${freeBits}: give a number of nats from 0 up`);
+  checkFreeBits(freeBits);
   return tf.tidy(() => {
     const posterior = encode(network, images);
     const { z, logRatio } = sample(network, posterior, noise);
@@ -117,13 +117,16 @@ export function initializeVae(network: VaeNetwork, { images, noise }: VaeInputs)
 }
 
 /** A bound in nats an image, any shape, as bits a dimension: -bound/(height width channels ln 2). Lower is better. */
-export function bitsPerDimension({ sizes }: VaeNetwork, bound: tf.Tensor): tf.Tensor {
+export function bitsPerDimension(
+  { sizes }: { readonly sizes: Pick<VaeNetwork['sizes'], 'height' | 'width' | 'channels'> },
+  bound: tf.Tensor,
+): tf.Tensor {
   const { height, width, channels } = sizes;
   return tf.mul(bound, -1 / (height * width * channels * Math.LN2));
 }
 
 /** KL(N(mean, sigma^2) || N(0, 1)) of each unit, in nats, in the shape of the mean (Kingma & Welling 2014, appendix B). */
-export function gaussianUnitKl(mean: tf.Tensor2D, logSigma: tf.Tensor2D): tf.Tensor2D {
+export function gaussianUnitKl<T extends tf.Tensor>(mean: T, logSigma: T): T {
   return tf.tidy(() => mean.square().add(logSigma.mul(2).exp()).sub(1).mul(0.5).sub(logSigma));
 }
 
@@ -162,20 +165,10 @@ function logLikelihood({ decoder, logScale }: VaeNetwork, images: tf.Tensor4D, z
 
 function pixels({ decoder, likelihood }: VaeNetwork, z: tf.Tensor2D): tf.Tensor4D {
   const output = decoder.apply(z) as tf.Tensor4D;
-  if (likelihood === 'bernoulli') return tf.sigmoid(output);
-  return tf.clipByValue(output.add(0.5).mul(LEVELS).sub(0.5), 0, LEVELS - 1);
+  return likelihood === 'bernoulli' ? tf.sigmoid(output) : levelsOf(output);
 }
 
 function checkInputs(network: VaeNetwork, images: tf.Tensor4D, noise: tf.Tensor2D): void {
   checkImages(network, images);
   checkShape('noise', noise, [images.shape[0], network.sizes.latentUnits]);
-}
-
-function checkImages({ sizes: { height, width, channels } }: VaeNetwork, images: tf.Tensor4D): void {
-  checkShape('images', images, [images.shape[0], height, width, channels]);
-}
-
-function checkShape(name: string, tensor: tf.Tensor, shape: number[]): void {
-  if (tf.util.arraysEqual(tensor.shape, shape)) return;
-  throw new Error(`${name} has shape [${tensor.shape}]: this network takes [${shape}]`);
 }

@@ -3,12 +3,15 @@ import * as tf from '@tensorflow/tfjs';
 import type { NamedVariable } from '../../optimizers/index.ts';
 import { deriveSeed } from '../../random/index.ts';
 import { conv2d, conv2dTranspose, dense } from '../../weightnorm/index.ts';
+import { trainableVariables } from '../variables.ts';
+import { checkChoice, checkCount } from './checks.ts';
 import { createFlow, type Flow } from './flow.ts';
-import { LEVELS } from './likelihood.ts';
+import { LEVELS_TO_UNIT } from './likelihood.ts';
 
-const KERNEL_STD = 0.05;
+/** Standard deviation of the initial kernels (v). */
+export const KERNEL_STD = 0.05;
 /** What a residual block adds is scaled by it (openai/iaf). */
-const RESIDUAL_SCALE = 0.1;
+export const RESIDUAL_SCALE = 0.1;
 
 const LIKELIHOODS = ['bernoulli', 'discretized-logistic'] as const;
 /** 'bernoulli' for pixels of 0 and 1, 'discretized-logistic' for levels of 0 to 255. */
@@ -150,9 +153,9 @@ export function createVae({ normalization, likelihood = 'bernoulli', seed, ...gi
   return {
     ...{ sizes, likelihood, encoder, flow, decoder, logScale },
     variables: [
-      ...weightsOf(encoder),
+      ...trainableVariables(encoder),
       ...flow.variables,
-      ...weightsOf(decoder),
+      ...trainableVariables(decoder),
       ...(logScale ? [{ name: 'log_scale', variable: logScale }] : []),
     ],
     dispose() {
@@ -164,9 +167,6 @@ export function createVae({ normalization, likelihood = 'bernoulli', seed, ...gi
   };
 }
 
-/** Level x as (x + 1/2)/256 - 1/2. */
-const LEVELS_TO_UNIT = { scale: 1 / LEVELS, offset: 0.5 / LEVELS - 0.5 };
-
 function chain(input: tf.SymbolicTensor, ...layers: tf.layers.Layer[]): tf.SymbolicTensor {
   return layers.reduce((x, layer) => layer.apply(x) as tf.SymbolicTensor, input);
 }
@@ -175,25 +175,11 @@ function elu(x: tf.SymbolicTensor): tf.SymbolicTensor {
   return chain(x, tf.layers.elu());
 }
 
-function weightsOf(model: tf.LayersModel): NamedVariable[] {
-  return model.trainableWeights.map((weight) => ({
-    name: weight.originalName,
-    variable: weight.read() as tf.Variable,
-  }));
-}
-
-function checkChoice(name: string, value: string, choices: readonly string[]): void {
-  if (choices.includes(value)) return;
-  throw new Error(`${name} is '${value}': the VAE takes ${choices.map((choice) => `'${choice}'`).join(' or ')}`);
-}
-
 function checkSizes({ maps, ...sizes }: VaeSizes): void {
   if (maps.length === 0) throw new Error('maps is []: give the feature maps of one sequence or more');
   const named = [...Object.entries(sizes), ...maps.map((filters, i) => [`maps[${i}]`, filters] as const)];
   for (const [name, value] of named) {
-    const least = name === 'flowSteps' ? 0 : 1;
-    if (Number.isInteger(value) && value >= least) continue;
-    throw new Error(`${name} is ${value}: give a whole number from ${least} up`);
+    checkCount(name, value, name === 'flowSteps' ? 0 : 1);
   }
   const factor = 2 ** (maps.length - 1);
   for (const name of ['height', 'width'] as const) {

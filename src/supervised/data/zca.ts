@@ -32,6 +32,8 @@ export interface LoadZcaOptions {
   cacheDir: string;
   /** Told what takes time, in words. */
   onProgress?: (line: string) => void;
+  /** Default true: right on devices that shorten the factors of products too, for twice the time. */
+  splitFactors?: boolean;
 }
 
 /**
@@ -41,7 +43,8 @@ export interface LoadZcaOptions {
  * @throws DamagedFileError for a cache that is not as it was written; Error when the whitened training set does not
  *   have covariance I (see `whiteningError`).
  */
-export async function loadZca({ images, size, cacheDir, onProgress = () => {} }: LoadZcaOptions): Promise<Zca> {
+export async function loadZca(options: LoadZcaOptions): Promise<Zca> {
+  const { images, size, cacheDir, onProgress = () => {}, splitFactors = true } = options;
   if (!Number.isInteger(size) || size < 1 || images.length === 0 || images.length % size !== 0) {
     throw new RangeError(`size is ${size} and there are ${images.length} elements: give whole images`);
   }
@@ -51,10 +54,10 @@ export async function loadZca({ images, size, cacheDir, onProgress = () => {} }:
     `zca-${sha256(Buffer.from(`${digest} ${size} ${ZCA_REGULARIZATION}`)).slice(0, 16)}.safetensors`,
   );
   const cached = await readCache(path, digest, size);
-  if (cached) return new Zca(cached);
+  if (cached) return new Zca(cached, splitFactors);
   onProgress(`fitting ZCA whitening to ${images.length / size} images, once`);
   const fit = await fitZca(images, size, ZCA_REGULARIZATION);
-  const zca = new Zca(fit);
+  const zca = new Zca(fit, splitFactors);
   try {
     onProgress('checking the covariance of the whitened images');
     const error = whiteningError(zca, images);
@@ -78,22 +81,21 @@ export async function loadZca({ images, size, cacheDir, onProgress = () => {} }:
  */
 export class Zca {
   readonly size: number;
-  /** The matrix over 128, `[size, size]`, in two parts: see `splitFactors`. */
-  private readonly coarse: tf.Tensor2D;
-  private readonly fine: tf.Tensor2D;
+  /** The matrix over 128, `[size, size]`, in parts that sum to it: see `leadingBits`. */
+  private readonly parts: tf.Tensor2D[];
   /** What an image of pixels 128 becomes, `[size]`. */
   private readonly offset: tf.Tensor1D;
 
-  constructor({ mean, matrix }: ZcaFit) {
+  constructor({ mean, matrix }: ZcaFit, splitFactors = true) {
     const size = mean.length;
     this.size = size;
     // With x = (p - 127.5)/128: (x - mean) matrix = (p - 128) (matrix/128) + (0.5/128 - mean) matrix.
-    const { coarse, fine } = splitFactors(matrix.map((element) => element / 128));
+    const scaled = matrix.map((element) => element / 128);
+    const parts = splitFactors ? leadingBits(scaled) : [scaled];
     const offset = new Float64Array(size);
     for (let i = 0; i < matrix.length; i++) offset[i % size] += (0.5 / 128 - mean[Math.floor(i / size)]) * matrix[i];
-    this.coarse = tf.tensor2d(coarse, [size, size]);
-    this.fine = tf.tensor2d(fine, [size, size]);
-    this.offset = tf.tensor1d(Float32Array.from(offset));
+    this.parts = parts.map((part) => constant(() => tf.tensor2d(part, [size, size])));
+    this.offset = constant(() => tf.tensor1d(Float32Array.from(offset)));
   }
 
   /**
@@ -103,19 +105,24 @@ export class Zca {
   whiten<T extends tf.Tensor>(pixels: T): T {
     return tf.tidy(() => {
       const centred = tf.sub(tf.reshape(tf.cast(pixels, 'float32'), [-1, this.size]), 128); // [n, size]
-      const products = tf.add(tf.matMul(centred, this.coarse), tf.matMul(centred, this.fine)); // [n, size]
+      const products = tf.addN(this.parts.map((part) => tf.matMul(centred, part))); // [n, size]
       return tf.reshape(tf.add(products, this.offset), pixels.shape) as T;
     });
   }
 
   /** The matrix as it was fitted, `[size, size]`: a new tensor. */
   matrix(): tf.Tensor2D {
-    return tf.tidy(() => tf.mul(tf.add(this.coarse, this.fine), 128));
+    return tf.tidy(() => tf.mul(tf.addN(this.parts), 128));
   }
 
   dispose(): void {
-    tf.dispose([this.coarse, this.fine, this.offset]);
+    tf.dispose([...this.parts, this.offset]);
   }
+}
+
+/** A variable, though it never changes: several compiled steps then have it once. */
+function constant<R extends tf.Rank>(make: () => tf.Tensor<R>): tf.Variable<R> {
+  return tf.tidy(() => tf.variable(make(), false));
 }
 
 /**
@@ -123,11 +130,11 @@ export class Zca {
  * bits (TF32), and in whitening sums of elements up to 100 cancel to about 1. `coarse` has the leading 8 bits of each,
  * `fine` the rest. The other factor, p - 128, is a whole number of 8 bits.
  */
-export function splitFactors(values: Float32Array): { coarse: Float32Array; fine: Float32Array } {
+export function leadingBits(values: Float32Array): [Float32Array, Float32Array] {
   const coarse = values.slice();
   const bits = new Uint32Array(coarse.buffer);
   for (let i = 0; i < bits.length; i++) bits[i] &= 0xffff_0000;
-  return { coarse, fine: values.map((value, i) => value - coarse[i]) };
+  return [coarse, values.map((value, i) => value - coarse[i])];
 }
 
 /**

@@ -1,9 +1,10 @@
 import '../../node-backend.ts';
 import * as tf from '@tensorflow/tfjs';
 import { expect, test } from 'vitest';
-import { dqnFunctions, greedyActions, trainableVariables } from '../../../agents/dqn/functions.ts';
+import { dqnFunctions, greedyActions } from '../../../agents/dqn/functions.ts';
 import { DqnRunner } from '../../../agents/dqn/runner.ts';
 import { mlpQNetwork } from '../../../src/networks/index.ts';
+import { trainableVariables } from '../../../src/networks/variables.ts';
 import { createOptimizer } from '../../../src/optimizers/index.ts';
 import { Generator } from '../../../src/random/index.ts';
 import type { ReplayOptions } from '../../../src/replay/index.ts';

@@ -2,8 +2,9 @@ import '../../node-backend.ts';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DqnConfig } from '../../../agents/dqn/config.ts';
-import { allVariables, dqnFunctions, trainableVariables } from '../../../agents/dqn/functions.ts';
+import { dqnFunctions } from '../../../agents/dqn/functions.ts';
 import { mlpQNetwork } from '../../../src/networks/index.ts';
+import { allVariables, trainableVariables } from '../../../src/networks/variables.ts';
 import { createOptimizer } from '../../../src/optimizers/index.ts';
 import type { Normalization } from '../../../src/weightnorm/index.ts';
 

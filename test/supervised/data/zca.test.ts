@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { loadCifar10 } from '../../../src/supervised/data/cifar10.ts';
 import {
   loadZca,
-  splitFactors,
+  leadingBits,
   WHITENING_TOLERANCE,
   whiteningError,
   ZCA_REGULARIZATION,
@@ -103,7 +103,7 @@ test('factors cut to 11 bits, as GPUs may, lose little once they are split', () 
   const whole = zca.matrix();
   const matrix = whole.dataSync() as Float32Array;
   whole.dispose();
-  const { coarse, fine } = splitFactors(matrix);
+  const [coarse, fine] = leadingBits(matrix);
   const [cutCoarse, cutFine] = [cut(coarse), cut(fine)];
   const worstShare = (kept: (i: number) => number) =>
     matrix.reduce((worst, value, i) => Math.max(worst, Math.abs(kept(i) / value - 1)), 0);

@@ -1,0 +1,16 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { NamedVariable } from '../optimizers/index.ts';
+
+/** What learning changes, under names that are stable across runs. */
+export function trainableVariables(model: tf.LayersModel): NamedVariable[] {
+  return named(model.trainableWeights);
+}
+
+/** Running averages too. */
+export function allVariables(model: tf.LayersModel): NamedVariable[] {
+  return named(model.weights);
+}
+
+function named(weights: tf.LayersModel['weights']): NamedVariable[] {
+  return weights.map((weight) => ({ name: weight.originalName, variable: weight.read() as tf.Variable }));
+}

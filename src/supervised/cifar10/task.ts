@@ -1,0 +1,222 @@
+import * as tf from '@tensorflow/tfjs';
+import { createOptimizer, createPolyakAverage } from '../../optimizers/index.ts';
+import { deriveSeed } from '../../random/index.ts';
+import { gridPicture, scalePicture } from '../../report/pictures.ts';
+import { compile, type InputSpec } from '../../runtime/compile/index.ts';
+import type { NoiseSeed } from '../../runtime/seeded-noise.ts';
+import { loadTensorFlow } from '../../runtime/tensorflow.ts';
+import { augment, averagedLogits } from '../augmentation.ts';
+import { Batches, DEFAULT_DATA_DIR, type LabelledImages, loadCifar10, loadZca } from '../data/index.ts';
+import { meansOf } from '../means.ts';
+import { learningRateAt } from '../schedules.ts';
+import { firstExamples } from '../subset.ts';
+import type { CreateOptions, EvaluateOptions, Metrics, Moment, SupervisedTask, TaskDefinition } from '../task.ts';
+import { countParameters, namedTensors } from '../variables.ts';
+import { type Cifar10Config, cifar10Recipes, cifar10Schema } from './config.ts';
+import { scores, trainClassifier } from './functions.ts';
+import { createClassifier } from './network.ts';
+
+const PIXELS = 32 * 32 * 3;
+const SHAPE = [32, 32, 3] as const;
+
+export const cifar10: TaskDefinition<Cifar10Config> = {
+  about: 'classification of CIFAR-10 (section 5.1), the five arms of its table 1',
+  schema: cifar10Schema,
+  recipes: cifar10Recipes,
+  hasImportanceBound: false,
+  check: ({ warmUp, decayStart }) =>
+    warmUp > decayStart
+      ? `--warm-up ${warmUp} ends after --decay-start ${decayStart}: give a share of the run that is not larger`
+      : undefined,
+  create: createCifar10,
+  describe: ({ error, testError }) =>
+    [
+      ...(error === undefined ? [] : [`training error ${percent(error)}`]),
+      ...(testError === undefined ? [] : [`test error ${percent(testError)}`]),
+    ].join(', '),
+};
+
+async function createCifar10(config: Cifar10Config, { note, restoring }: CreateOptions): Promise<SupervisedTask> {
+  const { batchSize, seed, initializationExamples } = config;
+  const dataDir = config.dataDir ?? DEFAULT_DATA_DIR;
+  const data = await loadCifar10({ dataDir });
+  const zca = await loadZca({
+    images: data.train.images,
+    size: PIXELS,
+    cacheDir: dataDir,
+    onProgress: note,
+    splitFactors: loadTensorFlow().usesGpu,
+  });
+  const train = firstExamples(data.train, PIXELS, config.trainExamples);
+  const test = firstExamples(data.test, PIXELS, config.testExamples);
+  const batchesOf = (size: number, batchSeed: number | null) =>
+    new Batches({
+      arrays: { images: train.images, labels: Int32Array.from(train.labels) },
+      count: train.labels.length,
+      batchSize: size,
+      seed: batchSeed,
+      lastBatch: 'drop',
+    });
+  const batches = batchesOf(Math.min(batchSize, train.labels.length), deriveSeed(seed, 'batches'));
+
+  const classifier = createClassifier(config);
+  if (!restoring && initializationExamples > 0) {
+    const count = Math.min(initializationExamples, train.labels.length);
+    const { arrays } = batchesOf(count, deriveSeed(seed, 'initialization')).next();
+    const images = zca.whiten(tf.tensor4d(arrays.images, [count, ...SHAPE], 'int32'));
+    tf.tidy(() => classifier.initialize(images, tf.tensor1d([deriveSeed(seed, 'initialization noise'), 0], 'int32')));
+    images.dispose();
+  }
+  return assemble(config, { classifier, zca, batches, test });
+}
+
+type Parts = {
+  classifier: ReturnType<typeof createClassifier>;
+  zca: Awaited<ReturnType<typeof loadZca>>;
+  batches: Batches<'images' | 'labels'>;
+  test: LabelledImages;
+};
+
+function assemble(config: Cifar10Config, { classifier, zca, batches, test }: Parts): SupervisedTask {
+  const { seed, labelSmoothing, translatePixels, flip, averageEpochs, testTimeAveraging, lateBeta1 } = config;
+  const optimizer = createOptimizer(optimizerConfig(config), classifier.trainable);
+  const averages =
+    averageEpochs > 0
+      ? createPolyakAverage(classifier.trainable, { decay: 1 - 1 / (averageEpochs * batches.batchesPerEpoch + 1) })
+      : undefined;
+  const size = batches.getState().batchSize;
+  const imagesSpec = (batch: number): InputSpec => ({ shape: [batch, ...SHAPE], dtype: 'uint8' });
+  const labelsSpec = (batch: number): InputSpec => ({ shape: [batch], dtype: 'int32' });
+  const scalar: InputSpec = { shape: [], dtype: 'float32' };
+  const testSize = Math.min(250, test.labels.length);
+  const program = compile(
+    {
+      train: {
+        inputs: {
+          images: imagesSpec(size),
+          labels: labelsSpec(size),
+          noiseSeed: { shape: [2], dtype: 'int32' },
+          learningRate: scalar,
+          beta1: scalar,
+        },
+        fn: ({ images, labels, noiseSeed, learningRate, beta1 }) => {
+          const batch = {
+            images: zca.whiten(images as tf.Tensor4D),
+            labels: labels as tf.Tensor1D,
+            noiseSeed: noiseSeed as NoiseSeed,
+          };
+          const result = trainClassifier(classifier, optimizer, batch, {
+            learningRate: learningRate as tf.Scalar,
+            beta1: config.optimizer === 'adam' ? (beta1 as tf.Scalar) : undefined,
+            smoothing: labelSmoothing,
+          });
+          averages?.update();
+          return result;
+        },
+      },
+      test: {
+        inputs: { images: imagesSpec(testSize), labels: labelsSpec(testSize) },
+        fn: ({ images, labels }) => {
+          const views = { flips: testTimeAveraging, translations: testTimeAveraging };
+          const logits = averagedLogits(classifier.model, zca.whiten(images as tf.Tensor4D), views);
+          return { ...scores(logits, labels as tf.Tensor1D), classes: tf.argMax(logits, 1).toInt() };
+        },
+      },
+      exchangeAverages: { inputs: {}, fn: () => averages?.swap() },
+    },
+    { precision: config.precision },
+  );
+  const noiseSeed = deriveSeed(seed, 'noise');
+  const variables = namedTensors({
+    network: classifier.variables,
+    optimizer: optimizer.slots,
+    average: averages?.slots ?? {},
+  });
+  const own = Object.values(variables);
+
+  /** Every test image, in batches of one size: the last batch begins earlier. `take` gets the results of those not seen before. */
+  const overTestSet = (
+    onProgress: EvaluateOptions['onProgress'],
+    take: (outputs: Record<'losses' | 'errors' | 'classes', ArrayLike<number>>, start: number, fresh: number) => void,
+  ) => {
+    const count = test.labels.length;
+    if (averages) program.steps.exchangeAverages.run({});
+    for (let done = 0; done < count; ) {
+      const start = Math.min(done, count - testSize);
+      const outputs = program.steps.test.values({
+        images: test.images.subarray(start * PIXELS, (start + testSize) * PIXELS),
+        labels: Int32Array.from(test.labels.subarray(start, start + testSize)),
+      });
+      take(outputs, start, done - start);
+      done = start + testSize;
+      onProgress?.(done, count);
+    }
+    if (averages) program.steps.exchangeAverages.run({});
+  };
+
+  return {
+    batches,
+    variables,
+    parameters: countParameters(classifier.trainable),
+    pull: () => program.pull(own),
+    push: () => program.push(own),
+    update({ arrays, epoch, index }, { updates, totalUpdates }: Moment): Metrics {
+      const progress = updates / totalUpdates;
+      const { images, labels } = arrays as { images: Uint8Array; labels: Int32Array };
+      if (translatePixels > 0 || flip !== 'none') {
+        augment(images, { height: 32, width: 32, channels: 3, translatePixels, flip, seed, epoch, batchIndex: index });
+      }
+      const { loss, error } = program.steps.train.values({
+        images,
+        labels,
+        noiseSeed: Int32Array.from([noiseSeed, updates]),
+        learningRate: learningRateAt(progress, config),
+        beta1: progress >= config.decayStart ? lateBeta1 : config.beta1,
+      });
+      return { loss: loss[0], error: error[0] };
+    },
+    evaluate({ onProgress }: EvaluateOptions = {}): Metrics {
+      const means = meansOf();
+      overTestSet(onProgress, ({ losses, errors }, _start, fresh) => {
+        means.addEach({ testLoss: losses, testError: errors }, fresh);
+      });
+      return means.result();
+    },
+    pictures() {
+      const mistakes: number[] = [];
+      overTestSet(undefined, ({ errors }, start, fresh) => {
+        for (let i = fresh; i < testSize; i++) if (errors[i] === 1) mistakes.push(start + i);
+      });
+      const shown = mistakes.slice(0, 64);
+      const images = shown.map((i) => test.images.subarray(i * PIXELS, (i + 1) * PIXELS));
+      if (shown.length === 0) return { still: {}, moving: {} };
+      const grid = { count: shown.length, height: 32, width: 32, channels: 3, columns: 8, range: 'levels' } as const;
+      return { still: { mistakes: scalePicture(gridPicture(joined(images), grid), 2) }, moving: {} };
+    },
+    dispose() {
+      program.dispose();
+      averages?.dispose();
+      optimizer.dispose();
+      classifier.dispose();
+      zca.dispose();
+    },
+  };
+}
+
+function optimizerConfig({ optimizer, learningRate, beta1 }: Cifar10Config) {
+  return optimizer === 'adam'
+    ? ({ name: 'adam', learningRate, beta1, beta2: 0.999, epsilon: 1e-8 } as const)
+    : ({ name: 'sgd', learningRate, momentum: beta1 } as const);
+}
+
+function joined(images: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(images.length * PIXELS);
+  images.forEach((image, i) => {
+    all.set(image, i * PIXELS);
+  });
+  return all;
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(2)} %`;
+}

@@ -1,0 +1,60 @@
+// Building blocks of the tasks' settings: each task's schema is its command line and its config.json.
+import { z } from 'zod';
+
+export const wholeNumber = (help: string, unit: string, minimum = 0) => z.int().min(minimum).meta({ help, unit });
+export const number = (help: string, unit: string, minimum = 0, maximum = Number.MAX_VALUE) =>
+  z.number().min(minimum).max(maximum).meta({ help, unit });
+export const choice = <const T extends readonly [string, ...string[]]>(help: string, values: T) =>
+  z.enum(values).meta({ help });
+export const flag = (help: string) => z.boolean().meta({ help });
+export const sizes = (help: string, unit: string) => z.array(z.int().min(1)).min(1).meta({ help, unit });
+
+/** What every task has. */
+export const commonSettings = {
+  seed: z.int().min(0).max(0x7fffffff).meta({ help: 'all randomness of the run follows from it', unit: 'integer' }),
+  epochs: wholeNumber('length of the run', 'passes over the training examples', 1),
+  batchSize: wholeNumber('examples in an update', 'count', 1),
+  widthMultiplier: number("factor of the network's widths, rounded", 'factor', 0.001, 100),
+  learningRate: number('step size', 'per update', Number.MIN_VALUE),
+  precision: choice(
+    'of convolutions and matrix products; bfloat16 is faster on GPUs and CPUs with avx512_bf16 or amx_bf16, several times slower elsewhere',
+    ['float32', 'bfloat16'],
+  ),
+  dataDir: z
+    .string()
+    .min(1)
+    .nullable()
+    .meta({ help: 'where the data files lie; MNIST needs none, it comes with the installation', unit: 'folder' }),
+  trainExamples: wholeNumber('use only the first of the training set; 0: all', 'count'),
+  testExamples: wholeNumber('use only the first of the test set; 0: all', 'count'),
+  evaluationPeriodEpochs: wholeNumber('the test set is evaluated, and pictures are drawn, every', 'epochs', 1),
+  checkpointPeriodEpochs: wholeNumber('a checkpoint is written every', 'epochs', 1),
+  keepCheckpoints: wholeNumber('newest checkpoints kept', 'count', 1),
+  logPeriodUpdates: wholeNumber('a line of averages goes to metrics.jsonl every', 'updates', 1),
+};
+
+export const commonDefaults = {
+  seed: 1,
+  widthMultiplier: 1,
+  precision: 'float32',
+  dataDir: null,
+  trainExamples: 0,
+  testExamples: 0,
+  evaluationPeriodEpochs: 1,
+  checkpointPeriodEpochs: 1,
+  keepCheckpoints: 3,
+  logPeriodUpdates: 50,
+} as const;
+
+/** Settings that a resumed run may change: they do not touch what is learned. */
+export const CHANGEABLE: readonly string[] = [
+  'dataDir',
+  'testExamples',
+  'evaluationPeriodEpochs',
+  'checkpointPeriodEpochs',
+  'keepCheckpoints',
+  'logPeriodUpdates',
+];
+
+const common = z.strictObject(commonSettings);
+export type CommonConfig = z.infer<typeof common>;

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { binarisation } from '../binary-mnist.ts';
+import { choice, commonDefaults, commonSettings, number, sizes, wholeNumber } from '../settings.ts';
+import type { Recipe } from '../task.ts';
+
+const vaeSettings = {
+  ...commonSettings,
+  normalization: choice('of every layer, the flow included', ['none', 'weight']),
+  initializationExamples: wholeNumber(
+    'data-dependent initialisation on so many training images (section 3); 0: none',
+    'count',
+  ),
+  optimizer: choice('update rule', ['adamax', 'adam']),
+  maxGradientNorm: number('gradients are scaled down to this global norm; 0: never', 'gradient units'),
+  freeBits: number('of the KL divergence each unit (MNIST) or map (CIFAR-10) of z may carry for free', 'nats'),
+  polyakEpochs: number('test with weights averaged over about this many last epochs; 0: as they are', 'epochs'),
+};
+
+/** Every setting of a run of `--task vae-mnist`. */
+export const vaeMnistSchema = z.strictObject({
+  ...vaeSettings,
+  binarisation,
+  maps: sizes('feature maps of each sequence of residual blocks', 'maps'),
+  blocks: wholeNumber('residual blocks in a sequence', 'count', 1),
+  denseUnits: wholeNumber('of the dense layers between convolutions and z', 'units', 1),
+  latentUnits: wholeNumber('of z', 'units', 1),
+  flowSteps: wholeNumber('of inverse autoregressive flow; 0: a Gaussian posterior', 'count'),
+  flowUnits: wholeNumber("hidden units of each step's network", 'units', 1),
+});
+export type VaeMnistConfig = z.infer<typeof vaeMnistSchema>;
+
+const paper = {
+  ...commonDefaults,
+  epochs: 300,
+  batchSize: 100,
+  learningRate: 0.002,
+  normalization: 'weight',
+  initializationExamples: 500,
+  optimizer: 'adamax',
+  maxGradientNorm: 0,
+  freeBits: 0,
+  polyakEpochs: 10,
+  binarisation: 'fixed',
+  maps: [16, 32, 32],
+  blocks: 2,
+  denseUnits: 450,
+  latentUnits: 32,
+  flowSteps: 2,
+  flowUnits: 320,
+} satisfies VaeMnistConfig;
+
+export const vaeMnistRecipes: Record<string, Recipe<VaeMnistConfig>> = {
+  paper: { about: 'section 5.2: 3 sequences of 2 residual blocks, 300 epochs of Adamax 0.002', config: paper },
+  reduced: {
+    about: 'a quarter of the maps, one block a sequence, 8 epochs: minutes on 2 cores',
+    config: {
+      ...paper,
+      epochs: 8,
+      maps: [4, 8, 8],
+      blocks: 1,
+      denseUnits: 112,
+      latentUnits: 16,
+      flowSteps: 1,
+      flowUnits: 80,
+      polyakEpochs: 1,
+    },
+  },
+};
