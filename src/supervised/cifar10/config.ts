@@ -6,6 +6,10 @@ import type { Recipe } from '../task.ts';
 /** Every setting of a run of `--task cifar10`. */
 export const cifar10Schema = z.strictObject({
   ...commonSettings,
+  preprocessing: choice(
+    'zca: whitened pixels, fitted once in about a minute; standardise: channels of mean 0 and deviation 1, for less work an image',
+    ['zca', 'standardise'],
+  ),
   network: choice("convpool-cnn-c: the paper's; fast-cnn: fewer products an image, for --recipe modern", [
     'convpool-cnn-c',
     'fast-cnn',
@@ -41,6 +45,7 @@ const paper = {
   dataDir: DEFAULT_DATA_DIR,
   epochs: 200,
   batchSize: 100,
+  preprocessing: 'zca',
   network: 'convpool-cnn-c',
   normalization: 'weight',
   learningRate: 0.003,
@@ -72,6 +77,7 @@ export const cifar10Recipes: Record<string, Recipe<Cifar10Config>> = {
       ...paper,
       epochs: 20,
       batchSize: 250,
+      preprocessing: 'standardise',
       network: 'fast-cnn',
       normalization: 'weight+mean-only-batch',
       widthMultiplier: 0.5,

@@ -6,7 +6,7 @@ import { compile, type InputSpec } from '../../runtime/compile/index.ts';
 import type { NoiseSeed } from '../../runtime/seeded-noise.ts';
 import { loadTensorFlow } from '../../runtime/tensorflow.ts';
 import { augment, averagedLogits } from '../augmentation.ts';
-import { Batches, DEFAULT_DATA_DIR, type LabelledImages, loadCifar10, loadZca } from '../data/index.ts';
+import { Batches, DEFAULT_DATA_DIR, type LabelledImages, loadCifar10, loadZca, Standardise } from '../data/index.ts';
 import { meansOf } from '../means.ts';
 import { learningRateAt } from '../schedules.ts';
 import { firstExamples } from '../subset.ts';
@@ -40,15 +40,18 @@ async function createCifar10(config: Cifar10Config, { note, restoring }: CreateO
   const { batchSize, seed, initializationExamples } = config;
   const dataDir = config.dataDir ?? DEFAULT_DATA_DIR;
   const data = await loadCifar10({ dataDir });
-  const zca = await loadZca({
-    images: data.train.images,
-    size: PIXELS,
-    cacheDir: dataDir,
-    onProgress: note,
-    splitFactors: loadTensorFlow().usesGpu,
-  });
   const train = firstExamples(data.train, PIXELS, config.trainExamples);
   const test = firstExamples(data.test, PIXELS, config.testExamples);
+  const whitening =
+    config.preprocessing === 'standardise'
+      ? new Standardise(train.images, 3)
+      : await loadZca({
+          images: data.train.images, // all of them, whatever is used
+          size: PIXELS,
+          cacheDir: dataDir,
+          onProgress: note,
+          splitFactors: loadTensorFlow().usesGpu,
+        });
   const batchesOf = (size: number, batchSeed: number | null) =>
     new Batches({
       arrays: { images: train.images, labels: Int32Array.from(train.labels) },
@@ -63,21 +66,21 @@ async function createCifar10(config: Cifar10Config, { note, restoring }: CreateO
   if (!restoring && initializationExamples > 0) {
     const count = Math.min(initializationExamples, train.labels.length);
     const { arrays } = batchesOf(count, deriveSeed(seed, 'initialization')).next();
-    const images = zca.whiten(tf.tensor4d(arrays.images, [count, ...SHAPE], 'int32'));
+    const images = whitening.whiten(tf.tensor4d(arrays.images, [count, ...SHAPE], 'int32'));
     tf.tidy(() => classifier.initialize(images, tf.tensor1d([deriveSeed(seed, 'initialization noise'), 0], 'int32')));
     images.dispose();
   }
-  return assemble(config, { classifier, zca, batches, test });
+  return assemble(config, { classifier, whitening, batches, test });
 }
 
 type Parts = {
   classifier: ReturnType<typeof createClassifier>;
-  zca: Awaited<ReturnType<typeof loadZca>>;
+  whitening: Pick<Standardise, 'whiten' | 'dispose'>;
   batches: Batches<'images' | 'labels'>;
   test: LabelledImages;
 };
 
-function assemble(config: Cifar10Config, { classifier, zca, batches, test }: Parts): SupervisedTask {
+function assemble(config: Cifar10Config, { classifier, whitening, batches, test }: Parts): SupervisedTask {
   const { seed, labelSmoothing, translatePixels, flip, averageEpochs, testTimeAveraging, lateBeta1 } = config;
   const optimizer = createOptimizer(optimizerConfig(config), classifier.trainable);
   const averages =
@@ -101,7 +104,7 @@ function assemble(config: Cifar10Config, { classifier, zca, batches, test }: Par
         },
         fn: ({ images, labels, noiseSeed, learningRate, beta1 }) => {
           const batch = {
-            images: zca.whiten(images as tf.Tensor4D),
+            images: whitening.whiten(images as tf.Tensor4D),
             labels: labels as tf.Tensor1D,
             noiseSeed: noiseSeed as NoiseSeed,
           };
@@ -118,7 +121,7 @@ function assemble(config: Cifar10Config, { classifier, zca, batches, test }: Par
         inputs: { images: imagesSpec(testSize), labels: labelsSpec(testSize) },
         fn: ({ images, labels }) => {
           const views = { flips: testTimeAveraging, translations: testTimeAveraging };
-          const logits = averagedLogits(classifier.model, zca.whiten(images as tf.Tensor4D), views);
+          const logits = averagedLogits(classifier.model, whitening.whiten(images as tf.Tensor4D), views);
           return { ...scores(logits, labels as tf.Tensor1D), classes: tf.argMax(logits, 1).toInt() };
         },
       },
@@ -198,7 +201,7 @@ function assemble(config: Cifar10Config, { classifier, zca, batches, test }: Par
       averages?.dispose();
       optimizer.dispose();
       classifier.dispose();
-      zca.dispose();
+      whitening.dispose();
     },
   };
 }

@@ -10,4 +10,5 @@ export {
 export { DownloadError } from './download.ts';
 export { type LarochelleMnist, loadLarochelleMnist } from './larochelle-mnist.ts';
 export { binarise, type LabelledImages, loadMnist, type Mnist } from './mnist.ts';
+export { Standardise } from './standardise.ts';
 export { type LoadZcaOptions, loadZca, whiteningError, type Zca } from './zca.ts';
