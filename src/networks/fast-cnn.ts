@@ -22,7 +22,7 @@ export interface FastCnnOptions {
 }
 
 export interface FastCnn {
-  /** Whitened images [batch, 32, 32, 3] to logits [batch, classes]; trained as `model.apply(images, { training: true })`. */
+  /** Images, whitened or standardised, [batch, 32, 32, 3], to logits [batch, classes]; trained as `model.apply(images, { training: true })`. */
   readonly model: tf.LayersModel;
   /** Frees the weights. */
   dispose(): void;
@@ -38,7 +38,7 @@ export interface FastCnn {
  *
  * 1,972,836 parameters with normalization 'weight': v 1,970,464, b 1,186, g 1,186. An activation follows every convolution, after the pool where there is
  * one: ReLU in place of GELU, whose error function costs more on a CPU than it brings. All is learned, the stem too, which in airbench is a fixed
- * whitening of patches: here the images come whitened.
+ * whitening of patches.
  *
  * @throws For a width or a number of classes that leaves a layer without units, for a logit scale that is not positive, and for normalizations as the layers do.
  */

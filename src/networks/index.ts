@@ -27,6 +27,7 @@ export {
   vaeSample,
 } from './vae/model.ts';
 export { createVae, type VaeLikelihood, type VaeNetwork, type VaeOptions, type VaeSizes } from './vae/network.ts';
+export { applyMapsFlow, createMapsFlow, type MapsFlow, type MapsFlowOptions } from './vae/stack/flow.ts';
 export {
   initializeVaeStack,
   type VaeStackBound,
@@ -39,6 +40,7 @@ export {
   vaeStackSample,
 } from './vae/stack/model.ts';
 export {
+  type Convolution,
   createVaeStack,
   type StochasticLayer,
   type VaeStack,

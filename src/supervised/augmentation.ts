@@ -37,24 +37,22 @@ export function augment(images: Uint8Array, options: AugmentOptions): void {
   const generator = new Generator(seed, `augmentation of batch ${batchIndex}, epoch ${epoch}`);
   const hashSeed = deriveSeed(seed, 'alternating flip');
   const original = new Uint8Array(size);
+  const sources = new Int32Array(width * channels); // where each element of a row comes from
   for (let start = 0; start < images.length; start += size) {
-    const image = images.subarray(start, start + size);
-    original.set(image);
+    original.set(images.subarray(start, start + size));
     const dy = generator.integer(2 * translatePixels + 1) - translatePixels;
     const dx = generator.integer(2 * translatePixels + 1) - translatePixels;
     const coin = generator.integer(2);
     const isFlipped =
       flip === 'random' ? coin === 1 : flip === 'alternating' && (hash(original, hashSeed) + epoch) % 2 === 1;
-    const columns = Array.from({ length: width }, (_, x) => {
-      const source = reflect(x - dx, width);
-      return channels * (isFlipped ? width - 1 - source : source);
-    });
-    let to = 0;
-    for (let y = 0; y < height; y++) {
-      const row = reflect(y - dy, height) * width * channels;
-      for (const column of columns) {
-        for (let c = 0; c < channels; c++) image[to++] = original[row + column + c];
-      }
+    for (let x = 0, i = 0; x < width; x++) {
+      const column = reflect(x - dx, width);
+      const first = channels * (isFlipped ? width - 1 - column : column);
+      for (let c = 0; c < channels; c++) sources[i++] = first + c;
+    }
+    for (let y = 0, to = start; y < height; y++) {
+      const row = reflect(y - dy, height) * sources.length;
+      for (let i = 0; i < sources.length; i++) images[to++] = original[row + sources[i]];
     }
   }
 }
@@ -123,6 +121,6 @@ function reflect(position: number, extent: number): number {
 /** One bit, 0 or 1, of all the bytes (FNV-1a, its best bits mixed in). */
 function hash(bytes: Uint8Array, seed: number): number {
   let h = seed ^ 0x811c9dc5;
-  for (const byte of bytes) h = Math.imul(h ^ byte, 0x01000193);
+  for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ bytes[i], 0x01000193);
   return (h ^ (h >>> 16) ^ (h >>> 24)) & 1;
 }

@@ -4,6 +4,7 @@ import { drawMnist } from './draw/task.ts';
 import type { CommonConfig } from './settings.ts';
 import { CHANGEABLE } from './settings.ts';
 import type { TaskDefinition } from './task.ts';
+import { vaeCifar10 } from './vae/cifar10.ts';
 import { vaeMnist } from './vae/mnist.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each task's functions take its own config
@@ -12,6 +13,7 @@ type AnyTask = TaskDefinition<any>;
 export const tasks: Readonly<Record<string, AnyTask>> = {
   cifar10,
   'vae-mnist': vaeMnist,
+  'vae-cifar10': vaeCifar10,
   'draw-mnist': drawMnist,
 };
 

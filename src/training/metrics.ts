@@ -1,11 +1,9 @@
 import type { FinishedEpisode } from 'gymnasium-js-bridge';
 import { JsonLog } from './json-log.ts';
+import type { TensorBoardWriter } from './tensorboard.ts';
 
-/** Writes scalars for TensorBoard; `tf.node.summaryFileWriter` is one. */
-export interface ScalarWriter {
-  scalar(name: string, value: number, step: number): void;
-  flush(): void;
-}
+/** Of TensorBoard's writer what scalars need. */
+export type ScalarWriter = Pick<TensorBoardWriter, 'scalar' | 'flush' | 'close'>;
 
 /** Averages over the agent steps since the last line. */
 export interface ProgressMetrics {
@@ -61,7 +59,7 @@ export class MetricsWriter {
   }
 
   close(): void {
-    this.scalars?.flush();
+    this.scalars?.close();
     this.log.close();
   }
 }

@@ -95,7 +95,7 @@ test('metrics of a resumed run go on where the checkpoint stood', () => {
   const scalars: [string, number, number][] = [];
   const resumed = new MetricsWriter(
     file,
-    { scalar: (name, value, step) => scalars.push([name, value, step]), flush: () => {} },
+    { scalar: (name, value, step) => scalars.push([name, value, step]), flush: () => {}, close: () => {} },
     position,
   );
   resumed.progress({ agentSteps: 30, ...line });

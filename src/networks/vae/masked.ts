@@ -1,4 +1,5 @@
-// Weights of autoregressive layers: a mask zeroes those from inputs that an output may not see (MADE, Germain et al. 2015, arXiv:1502.03509).
+// Weights of autoregressive layers: a mask zeroes those from inputs that an output may not see (MADE, Germain et al.
+// 2015, arXiv:1502.03509).
 import * as tf from '@tensorflow/tfjs';
 import type { NamedVariable } from '../../optimizers/index.ts';
 import { deriveSeed } from '../../random/index.ts';
@@ -26,8 +27,8 @@ export interface MaskedLayers {
 /**
  * v starts as N(0, kernelStd), g as ||mask v||, biases as 0.
  *
- * With weight normalization v is masked first, w = g (mask v)/||mask v||: the norm runs over the weights in use alone, so that g is the length of what a unit
- * applies; the masked elements of v have no effect and no gradient.
+ * With weight normalization v is masked first, w = g (mask v)/||mask v||: the norm runs over the weights in use alone,
+ * so that g is the length of what a unit applies; the masked elements of v have no effect and no gradient.
  */
 export function createMaskedLayers({ normalization, kernelStd, seed }: MaskedOptions): MaskedLayers {
   const variables: NamedVariable[] = [];

@@ -1,4 +1,5 @@
-// One step of inverse autoregressive flow on feature maps (Kingma et al. 2016, arXiv:1606.04934) by masked convolutions, as openai/iaf has it.
+// One step of inverse autoregressive flow on feature maps (Kingma et al. 2016, arXiv:1606.04934) by masked
+// convolutions, as openai/iaf has it.
 import * as tf from '@tensorflow/tfjs';
 import type { NamedVariable } from '../../../optimizers/index.ts';
 import { createMaskedLayers, type MaskedOptions } from '../masked.ts';
@@ -18,9 +19,9 @@ export interface MapsFlowOptions extends MaskedOptions {
 
 export interface MapsFlow {
   /**
-   * m and s, `[batch, height, width, latentMaps]` each, from z of that shape and the context, `[batch, height, width, hiddenMaps]`. Those of an element depend
-   * on the context and on elements of z before it, and on no other: before it are the rows above, in its row the pixels to the left, and in its pixel the maps
-   * with a lower number.
+   * m and s, `[batch, height, width, latentMaps]` each, from z of that shape and the context, `[batch, height, width,
+   * hiddenMaps]`. Those of an element depend on the context and on elements of z before it, and on no other: before it
+   * are the rows above, in its row the pixels to the left, and in its pixel the maps with a lower number.
    */
   network(z: tf.Tensor4D, context: tf.Tensor4D): { m: tf.Tensor4D; s: tf.Tensor4D };
   /** `NAME_hidden0/kernel` (v), `NAME_hidden0/gain` (g), `NAME_hidden0/bias`, `NAME_hidden1/...`, `NAME_output/...`. */
@@ -36,7 +37,8 @@ export function createMapsFlow(options: MapsFlowOptions): MapsFlow {
     const { kernel, bias } = layers.add(`${name}_${part}`, causalMask(connections));
     return (x) => tf.conv2d(x, kernel() as tf.Tensor4D, 1, 'same').add(bias);
   };
-  // Within a pixel: a hidden map of degree k sees the maps of z up to number k, and map i of m and s sees hidden maps of a degree below i.
+  // Within a pixel: a hidden map of degree k sees the maps of z up to number k, and map i of m and s sees hidden maps
+  // of a degree below i.
   const places = Array.from({ length: latentMaps }, (_, i) => i);
   const degrees = Array.from({ length: hiddenMaps }, (_, j) => Math.floor((j * latentMaps) / hiddenMaps));
   const toHidden = (from: number[]) => from.map((place) => degrees.map((degree) => Number(place <= degree)));

@@ -1,4 +1,5 @@
-// Functions of tensors of the VAE with several stochastic layers: they read no value and draw no noise, so that they can be compiled.
+// Functions of tensors of the VAE with several stochastic layers: they read no value and draw no noise, so that they
+// can be compiled.
 import * as tf from '@tensorflow/tfjs';
 import { type DataDependentInitReport, dataDependentInit } from '../../../weightnorm/index.ts';
 import { checkFreeBits, checkImages, checkShape } from '../checks.ts';
@@ -34,11 +35,13 @@ export function vaeStackNoiseShapes(
 }
 
 /**
- * The variational bound of each image with one sample of every z. Train with the gradient of -objective with respect to `network.variables`. The KL divergence
- * of a layer is exact, given the z above it, without a flow; with one it is log q(z | image, z above) - log p(z | z above) of the sample.
+ * The variational bound of each image with one sample of every z. Train with the gradient of -objective with respect to
+ * `network.variables`. The KL divergence of a layer is exact, given the z above it, without a flow; with one it is log
+ * q(z | image, z above) - log p(z | z above) of the sample.
  *
- * @param options `freeBits`: nats that each map of each z may carry for free (Kingma et al. 2016, equation 15, each map a group, as in openai/iaf): the objective
- *   is then mean(-reconstruction) - sum over maps of max(freeBits, mean over the batch of the map's kl, summed over its pixels).
+ * @param options `freeBits`: nats that each map of each z may carry for free (Kingma et al. 2016, equation 15, each map
+ *   a group, as in openai/iaf): the objective is then mean(-reconstruction) - sum over maps of max(freeBits, mean over
+ *   the batch of the map's kl, summed over its pixels).
  * @throws For images or noise of another shape, and free bits below 0.
  */
 export function vaeStackBound(
@@ -50,7 +53,8 @@ export function vaeStackBound(
   checkFreeBits(freeBits);
   return tf.tidy(() => {
     const { means, samples } = infer(network, images, noise);
-    const mapKls = samples.map(({ logRatio, exactKl }) => (exactKl ?? logRatio).sum<tf.Tensor2D>([1, 2])); // [batch, latentMaps]
+    // [batch, latentMaps] of each layer.
+    const mapKls = samples.map(({ logRatio, exactKl }) => (exactKl ?? logRatio).sum<tf.Tensor2D>([1, 2]));
     const layerKl = tf.stack(
       mapKls.map((mapKl) => mapKl.sum(1)),
       1,
@@ -72,8 +76,9 @@ export function vaeStackBound(
 }
 
 /**
- * log of the mean of p(image, z)/q(z | image) over K samples of all z, in nats, `[batch]`: a lower bound of log p(image) on average, which it approaches with K
- * (Burda et al. 2016, arXiv:1509.00519, equation 8). All samples go down at once, after one bottom-up pass.
+ * log of the mean of p(image, z)/q(z | image) over K samples of all z, in nats, `[batch]`: a lower bound of log
+ * p(image) on average, which it approaches with K (Burda et al. 2016, arXiv:1509.00519, equation 8). All samples go
+ * down at once, after one bottom-up pass.
  *
  * @param inputs Noise `[samples, batch, height, width, latentMaps]`.
  */
@@ -101,7 +106,8 @@ export function vaeStackImportanceBound(
 /**
  * Images that the network makes up: every z from its prior, given the z above it.
  *
- * @returns The middle of each pixel's distribution as a level of 0 to 255, not rounded: `[batch, height, width, channels]`.
+ * @returns The middle of each pixel's distribution as a level of 0 to 255, not rounded: `[batch, height, width,
+ *   channels]`.
  */
 export function vaeStackSample(network: VaeStack, { noise }: { noise: VaeStackNoise }): tf.Tensor4D {
   const batch = noise[network.layers[0].name]?.shape[0] ?? 1;
@@ -121,9 +127,10 @@ export function vaeStackReconstruct(network: VaeStack, { images, noise }: VaeSta
 }
 
 /**
- * Data-dependent initialisation: every pre-activation, those of means and log sigmas included, starts with mean 0 and standard deviation 0.1 over this batch
- * and its pixels, each z drawn from its posterior in between. The flow's networks stay at g = ||v||: what they compute is scaled by 0.1, which is a flow near z.
- * Without weight normalization nothing is set.
+ * Data-dependent initialisation: every pre-activation, those of means and log sigmas included, starts with mean 0 and
+ * standard deviation 0.1 over this batch and its pixels, each z drawn from its posterior in between. The flow's
+ * networks stay at g = ||v||: what they compute is scaled by 0.1, which is a flow near z. Without weight normalization
+ * nothing is set.
  *
  * @throws As `dataDependentInit`, such as for a network that was initialised before.
  */
@@ -153,7 +160,10 @@ interface Gaussian {
   logSigma: tf.Tensor4D;
 }
 
-/** What one pass says of a posterior: the two passes' parts are added. Context `[batch, height, width, maps]`, undefined without a flow. */
+/**
+ * What one pass says of a posterior: the two passes' parts are added. Context `[batch, height, width, maps]`, undefined
+ * without a flow.
+ */
 interface PosteriorPart extends Gaussian {
   context: tf.Tensor4D | undefined;
 }
@@ -167,7 +177,10 @@ interface Sample {
   exactKl: tf.Tensor4D | undefined;
 }
 
-/** Both passes. Noise and results are for every image `samples` times; what is drawn is in the order of `network.layers`. */
+/**
+ * Both passes. Noise and results are for every image `samples` times; what is drawn is in the order of
+ * `network.layers`.
+ */
 function infer(
   network: VaeStack,
   images: tf.Tensor4D,
@@ -231,8 +244,9 @@ function topDown(
 }
 
 /**
- * As log q = -noise^2/2 - log sigma_q - log scale - log(2 pi)/2 and log p = -u^2/2 - log sigma_p - log(2 pi)/2 with u = (z - mean_p)/sigma_p, the flow's scale
- * included. The KL divergence is that from N(0, 1) of u, which is Gaussian as z is.
+ * As log q = -noise^2/2 - log sigma_q - log scale - log(2 pi)/2 and log p = -u^2/2 - log sigma_p - log(2 pi)/2 with u =
+ * (z - mean_p)/sigma_p, the flow's scale included. The KL divergence is that from N(0, 1) of u, which is Gaussian as z
+ * is.
  */
 function samplePosterior(
   { flow }: StochasticLayer,

@@ -1,5 +1,5 @@
-// The layers of the VAE with several stochastic layers for CIFAR-10 (Salimans & Kingma 2016, section 5.2), after Kingma et al. 2016
-// (arXiv:1606.04934, section 6.2) and its code, openai/iaf.
+// The layers of the VAE with several stochastic layers for CIFAR-10 (Salimans & Kingma 2016, section 5.2), after Kingma
+// et al. 2016 (arXiv:1606.04934, section 6.2) and its code, openai/iaf.
 import * as tf from '@tensorflow/tfjs';
 import type { NamedVariable } from '../../../optimizers/index.ts';
 import { deriveSeed } from '../../../random/index.ts';
@@ -18,13 +18,17 @@ export interface VaeStackSizes {
   maps: number;
   /** Feature maps of each z. */
   latentMaps: number;
-  /** Stochastic layers of each level. The first level has half the height and width of the image, each other one half of the level's before. */
+  /**
+   * Stochastic layers of each level. The first level has half the height and width of the image, each other one half of
+   * the level's before.
+   */
   levels: readonly number[];
 }
 
 /**
- * The paper gives no sizes. These are the defaults of openai/iaf (tf_train.py), but 64 maps, as its README's example has, for 160: an image takes 283 million
- * multiply-adds, near the 400 million of the ConvPool-CNN-C, for 1.3 thousand million.
+ * The paper gives no sizes. These are the defaults of openai/iaf (tf_train.py), but 64 maps, as its README's example
+ * has, for 160: an image takes 283 million multiply-adds, near the 400 million of the ConvPool-CNN-C, for 1.3 thousand
+ * million.
  */
 const CIFAR10_SIZES: VaeStackSizes = {
   height: 32,
@@ -47,20 +51,32 @@ export interface VaeStackOptions extends Partial<VaeStackSizes> {
 /** One convolution, its bias included. */
 export type Convolution = tf.LayersModel;
 
-/** In the bottom-up pass h, `[batch, height, width, maps]`, or twice the height and width where the layer resamples; in the top-down pass h of the former shape. */
+/**
+ * In the bottom-up pass h, `[batch, height, width, maps]`, or twice the height and width where the layer resamples; in
+ * the top-down pass h of the former shape.
+ */
 export interface StochasticLayer {
   /** `level0_layer0`, ... */
   readonly name: string;
   /** Of z, in pixels. */
   readonly height: number;
   readonly width: number;
-  /** Whether it is the first of a level below the image's: its bottom-up pass halves height and width, its top-down pass doubles them. */
+  /**
+   * Whether it is the first of a level below the image's: its bottom-up pass halves height and width, its top-down pass
+   * doubles them.
+   */
   readonly resamples: boolean;
-  /** Bottom-up: ELU(h) to the posterior's mean and log sigma (latentMaps each), hidden and, with a flow, context maps (`maps` each). */
+  /**
+   * Bottom-up: ELU(h) to the posterior's mean and log sigma (latentMaps each), hidden and, with a flow, context maps
+   * (`maps` each).
+   */
   readonly upInput: Convolution;
   /** ELU(hidden) to what the layer adds to h. Undefined in the topmost layer: no other would see it. */
   readonly upOutput: Convolution | undefined;
-  /** Top-down: ELU(h) to the prior's mean and log sigma, the posterior's (latentMaps each), hidden and, with a flow, context maps (`maps` each). */
+  /**
+   * Top-down: ELU(h) to the prior's mean and log sigma, the posterior's (latentMaps each), hidden and, with a flow,
+   * context maps (`maps` each).
+   */
   readonly downInput: Convolution;
   /** ELU([z, hidden]) to what the layer adds to h. */
   readonly downOutput: Convolution;
@@ -80,8 +96,8 @@ export interface VaeStack {
   /** Of the discretised logistic, a scalar, 0 at first. */
   readonly logScale: tf.Variable<tf.Rank.R0>;
   /**
-   * Every parameter, all trainable: `input/kernel` (v), `input/bias`, `input/gain` (g), `level0_layer0_up_input/kernel`, ... Without normalization there is no
-   * gain.
+   * Every parameter, all trainable: `input/kernel` (v), `input/bias`, `input/gain` (g),
+   * `level0_layer0_up_input/kernel`, ... Without normalization there is no gain.
    */
   readonly variables: readonly NamedVariable[];
   /** Frees the parameters. */
@@ -89,7 +105,8 @@ export interface VaeStack {
 }
 
 /**
- * A ladder of residual layers, each with a z of its own. The posterior of a z has a bottom-up part, from the image, and a top-down part, from the z above it:
+ * A ladder of residual layers, each with a z of its own. The posterior of a z has a bottom-up part, from the image, and
+ * a top-down part, from the z above it:
  *
  *   bottom-up                                       top-down
  *   conv 5x5, stride 2        [batch, 16, 16, 64]   learned constant          [batch, 8, 8, 64]
@@ -99,12 +116,14 @@ export interface VaeStack {
  *
  *   layer, bottom-up: mean_q', log sigma_q', hidden, context' = conv(ELU(h));  h <- h + 0.1 conv(ELU(hidden))
  *   layer, top-down:  mean_p, log sigma_p, mean_q'', log sigma_q'', hidden, context'' = conv(ELU(h));
- *                     z ~ N(mean_q' + mean_q'', exp(log sigma_q' + log sigma_q'')), then the flow with context' + context'';
+ *                     z ~ N(mean_q' + mean_q'', exp(log sigma_q' + log sigma_q'')^2),
+ *                     then the flow with context' + context'';
  *                     h <- h + 0.1 conv(ELU([z, hidden]))
  *
- * Convolutions in layers are 3x3. The first layer of a further level has stride 2 in its first bottom-up convolution and a transposed one in its last top-down;
- * its h is averaged over 2x2 pixels bottom-up (openai/iaf takes one of the four) and repeated top-down. Kernels (v) start as N(0, 0.05) with either
- * normalization, biases as 0, g as ||v||; `initializeVaeStack` may follow.
+ * Convolutions in layers are 3x3. The first layer of a further level has stride 2 in its first bottom-up convolution
+ * and a transposed one in its last top-down; its h is averaged over 2x2 pixels bottom-up (openai/iaf takes one of the
+ * four) and repeated top-down. Kernels (v) start as N(0, 0.05) with either normalization, biases as 0, g as ||v||;
+ * `initializeVaeStack` may follow.
  * @throws For a size that is not a whole number above 0 and images that cannot be halved often enough.
  */
 export function createVaeStack({ normalization, flow = true, seed, ...given }: VaeStackOptions): VaeStack {
