@@ -5,6 +5,7 @@ import type { PrepareOptions } from './benchmark/plan.ts';
 import { formatReport } from './benchmark/report.ts';
 import { benchmarks, compare, watchMemory } from './benchmark/run.ts';
 
+const WITH_PEERS = new Set(['learner', 'cifar10', 'end-to-end']);
 const names = [...Object.keys(benchmarks), 'memory'];
 const MEMORY_ABOUT =
   'tensors and resident memory over many updates of the agent on Enduro; exit code 1 where they grow';
@@ -17,7 +18,7 @@ const command = newCommand(
   .option('--json', 'print one JSON object on standard output, and nothing else')
   .option(
     '--peers',
-    "also measure PyTorch (learner), Stable-Baselines3 and CleanRL's algorithm (end-to-end); installs them into .venv-peers, 4.3 GB",
+    "also measure PyTorch (learner, cifar10), Stable-Baselines3 and CleanRL's algorithm (end-to-end); installs them into .venv-peers, 4.3 GB",
   )
   .option(
     '--rounds <count>',
@@ -29,6 +30,11 @@ const command = newCommand(
     '--seconds <seconds>',
     `no round begins later than this, but the first three do (default without --rounds: ${defaults('seconds')})`,
     numberIn(0, 1e6),
+  )
+  .option(
+    '--width-multiplier <factor>',
+    "cifar10: factor of the convolutions' filters (default: 1, the paper's network)",
+    numberIn(0.02, 8),
   )
   .option('--updates <count>', 'memory: how many updates (default: 50000)', wholeNumber(100))
   .option('--batch-size <count>', 'memory: transitions in an update (default: 4)', wholeNumber(1, 4096))
@@ -44,6 +50,7 @@ says what each row means.
 Examples:
   benchmark learner
   benchmark learner --peers --json
+  benchmark cifar10 --peers --width-multiplier 0.25
   benchmark memory --updates 5000`,
   );
 
@@ -53,6 +60,7 @@ interface Options {
   rounds?: number;
   turnSeconds?: number;
   seconds?: number;
+  widthMultiplier?: number;
   updates?: number;
   batchSize?: number;
 }
@@ -60,10 +68,15 @@ interface Options {
 command.action(async (what: string, options: Options) => {
   checkOptions(what, options);
   exitOnInterrupt();
-  const { json, peers = false, updates = 50_000, batchSize = 4 } = options;
-  if (peers && what !== 'learner' && what !== 'end-to-end') note(`--peers adds nothing to "${what}"`);
+  const { json, peers = false, updates = 50_000, batchSize = 4, widthMultiplier } = options;
+  if (peers && !WITH_PEERS.has(what)) note(`--peers adds nothing to "${what}"`);
   const closers: Parameters<PrepareOptions['defer']>[0][] = [];
-  const prepareOptions = { peers, note, defer: (close: (typeof closers)[number]) => closers.push(close) };
+  const prepareOptions = {
+    peers,
+    widthMultiplier,
+    note,
+    defer: (close: (typeof closers)[number]) => closers.push(close),
+  };
   const printJson = (result: object) => process.stdout.write(`${JSON.stringify(result, null, 1)}\n`);
   try {
     if (what === 'memory') {
@@ -81,11 +94,16 @@ command.action(async (what: string, options: Options) => {
   }
 });
 
-function checkOptions(what: string, { rounds, turnSeconds, seconds, updates, batchSize }: Options): void {
-  const foreign =
-    what === 'memory'
+function checkOptions(
+  what: string,
+  { rounds, turnSeconds, seconds, widthMultiplier, updates, batchSize }: Options,
+): void {
+  const foreign = {
+    ...(what !== 'cifar10' && { '--width-multiplier': widthMultiplier }),
+    ...(what === 'memory'
       ? { '--rounds': rounds, '--turn-seconds': turnSeconds, '--seconds': seconds }
-      : { '--updates': updates, '--batch-size': batchSize };
+      : { '--updates': updates, '--batch-size': batchSize }),
+  };
   for (const [option, value] of Object.entries(foreign)) {
     if (value !== undefined) throw new UsageError(`${option} ${value} does not go with "${what}": leave it out`);
   }

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { acting } from './acting.ts';
+import { type Cifar10Options, cifar10 } from './cifar10.ts';
 import { endToEnd } from './end-to-end.ts';
 import { kernels } from './kernels.ts';
 import { learner } from './learner.ts';
@@ -17,6 +18,7 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   learner,
   kernels,
   normalizations,
+  cifar10,
   acting,
   replay,
   sidecar,
@@ -34,7 +36,7 @@ export interface ComparisonOptions {
 export async function compare(
   name: string,
   { rounds, turnSeconds, seconds }: ComparisonOptions,
-  prepareOptions: PrepareOptions,
+  prepareOptions: Cifar10Options,
 ): Promise<{ report: Report; plan: Plan }> {
   const { note } = prepareOptions;
   const benchmark = benchmarks[name];

@@ -110,9 +110,11 @@ describe('benchmark', () => {
   });
 
   test.each([
-    [['flying'], /Allowed choices are learner, kernels, normalizations, acting/],
+    [['flying'], /Allowed choices are learner, kernels, normalizations, cifar10, acting/],
     [['learner', '--rounds', '0'], /a whole number from 1 to 100000/],
     [['learner', '--updates', '200'], /--updates 200 does not go with "learner"/],
+    [['learner', '--width-multiplier', '0.5'], /--width-multiplier 0.5 does not go with "learner"/],
+    [['cifar10', '--width-multiplier', '0'], /--width-multiplier.* from 0\.02 to 8/],
   ])('%j ends with one line and exit code 2', async (args, message) => {
     const { code, stdout, stderr } = await runCommand('benchmark', ...args);
     expect(code).toBe(2);
