@@ -1,4 +1,5 @@
-// A CIFAR-10 network for accuracy per minute: that of airbench94 (Jordan 2024, arXiv:2404.00498, section 3), with a normalization of weights where it has batch norm.
+// A CIFAR-10 network for accuracy per minute: that of airbench94 (Jordan 2024, arXiv:2404.00498, section 3), with a
+// normalization of weights where it has batch norm.
 import * as tf from '@tensorflow/tfjs';
 import { deriveSeed } from '../random/index.ts';
 import { conv2d, dense, type Normalization } from '../weightnorm/index.ts';
@@ -22,7 +23,10 @@ export interface FastCnnOptions {
 }
 
 export interface FastCnn {
-  /** Images, whitened or standardised, [batch, 32, 32, 3], to logits [batch, classes]; trained as `model.apply(images, { training: true })`. */
+  /**
+   * Images, whitened or standardised, [batch, 32, 32, 3], to logits [batch, classes].
+   * Trained as `model.apply(images, { training: true })`.
+   */
   readonly model: tf.LayersModel;
   /** Frees the weights. */
   dispose(): void;
@@ -36,11 +40,12 @@ export interface FastCnn {
  *   global max-pool                                  [batch, 256]
  *   dense, times 1/9                                 [batch, 10]            normalised too
  *
- * 1,972,836 parameters with normalization 'weight': v 1,970,464, b 1,186, g 1,186. An activation follows every convolution, after the pool where there is
- * one: ReLU in place of GELU, whose error function costs more on a CPU than it brings. All is learned, the stem too, which in airbench is a fixed
- * whitening of patches.
+ * 1,972,836 parameters with normalization 'weight': v 1,970,464, b 1,186, g 1,186. An activation follows every
+ * convolution, after the pool where there is one: ReLU in place of GELU, which here is made of an error function and
+ * several products. All is learned, the stem too, which in airbench is a fixed whitening of patches.
  *
- * @throws For a width or a number of classes that leaves a layer without units, for a logit scale that is not positive, and for normalizations as the layers do.
+ * @throws For a width or a number of classes that leaves a layer without units, for a logit scale that is not positive,
+ *   and for normalizations as the layers do.
  */
 export function fastCnn({
   normalization,

@@ -1,15 +1,22 @@
-// More training images from few, and one answer from several views of a test image, as airbench does both (Jordan 2024, arXiv:2404.00498, sections 3.1, 3.5 and 3.6).
+// More training images from few, and one answer from several views of a test image, as airbench does both (Jordan 2024,
+// arXiv:2404.00498, sections 3.1, 3.5 and 3.6).
 import * as tf from '@tensorflow/tfjs';
 import { deriveSeed, Generator } from '../random/index.ts';
 
-/** `alternating`: each image is mirrored in every second epoch, the first or the second by a hash of its pixels, so two epochs show both sides of all. */
+/**
+ * `alternating`: each image is mirrored in every second epoch, the first or the second by a hash of its pixels, so two
+ * epochs show both sides of all.
+ */
 export type Flip = 'none' | 'random' | 'alternating';
 
 export interface AugmentOptions {
   height: number;
   width: number;
   channels: number;
-  /** Each image moves by a whole number of pixels from -this to this, each way; what comes in at a border is reflected there. */
+  /**
+   * Each image moves by a whole number of pixels from -this to this, each way; what comes in at a border is reflected
+   * there.
+   */
   translatePixels: number;
   /** Left to right. */
   flip: Flip;
@@ -20,8 +27,8 @@ export interface AugmentOptions {
 }
 
 /**
- * Mirrors and moves the images of a minibatch, `[n, height, width, channels]`, in place. A function of the images, seed, epoch and batch index, so a run that
- * resumes sees the same.
+ * Mirrors and moves the images of a minibatch, `[n, height, width, channels]`, in place. A function of the images,
+ * seed, epoch and batch index, so a run that resumes sees the same.
  *
  * @throws RangeError, in words, for bytes that do not divide into images and translations beyond the image.
  */
@@ -63,7 +70,8 @@ export function flipImages(x: tf.Tensor4D): tf.Tensor4D {
 }
 
 /**
- * Moved down by dy and right by dx pixels, each negative for the other way; what comes in at a border is reflected there. `x`: `[batch, height, width, channels]`.
+ * Moved down by dy and right by dx pixels, each negative for the other way; what comes in at a border is reflected
+ * there. `x`: `[batch, height, width, channels]`.
  *
  * @throws RangeError, in words, for movements that are no whole numbers or reach beyond the image.
  */
@@ -91,7 +99,10 @@ export interface Views {
   translations: boolean;
 }
 
-/** The mean of a model's logits over views of each image, `[batch, height, width, channels]` -> `[batch, classes]`. No view: the model's own. */
+/**
+ * The mean of a model's logits over views of each image, `[batch, height, width, channels]` -> `[batch, classes]`. No
+ * view: the model's own.
+ */
 export function averagedLogits(
   model: tf.LayersModel,
   images: tf.Tensor4D,

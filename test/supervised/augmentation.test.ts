@@ -125,7 +125,7 @@ test('two flips, and a move there and back within the image, give the image', ()
 });
 
 // Of N draws with chance p a share strays from p by more than 5 sqrt(p (1 - p) / N) once in two million.
-test('over many images all movements and both sides come up equally often, other ones with another seed, epoch or batch', () => {
+test('movements and sides come up equally often, other ones with another seed, epoch or batch', () => {
   const size = { height: 3, width: 3, channels: 1 };
   const image = Uint8Array.from({ length: 9 }, (_, i) => i);
   const count = 9000;

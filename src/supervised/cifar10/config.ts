@@ -76,10 +76,11 @@ export const cifar10Recipes: Record<string, Recipe<Cifar10Config>> = {
     config: {
       ...paper,
       epochs: 20,
-      batchSize: 250,
+      batchSize: 125,
       preprocessing: 'standardise',
       network: 'fast-cnn',
       normalization: 'weight+mean-only-batch',
+      learningRate: 0.01,
       widthMultiplier: 0.5,
       warmUp: 0.2,
       decayStart: 0.2,
