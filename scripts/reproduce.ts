@@ -1,9 +1,13 @@
 import { nearest, newCommand, runCommand, UsageError } from '../src/cli/index.ts';
-import { exitOnInterrupt } from '../src/cli/interrupt.ts';
+import { partsCommand } from './reproduce/command.ts';
 import { normGrowthCommand } from './reproduce/norm-growth.ts';
+import { groups } from './reproduce/parts/index.ts';
 
-const parts = [normGrowthCommand()];
-const names = parts.map((part) => part.name());
+const commands = [
+  normGrowthCommand(),
+  ...Object.entries(groups).map(([name, { about, parts }]) => partsCommand(name, about, parts)),
+];
+const names = commands.map((part) => part.name());
 
 const command = newCommand(
   'reproduce',
@@ -19,9 +23,6 @@ const command = newCommand(
       `there is no "${name}" to reproduce${meant === undefined ? '' : `, did you mean "${meant}"?`}: choose from ${known}`,
     );
   });
-for (const part of parts) command.addCommand(part);
-
-// Nothing is written before the end.
-exitOnInterrupt();
+for (const part of commands) command.addCommand(part);
 
 await runCommand(command);

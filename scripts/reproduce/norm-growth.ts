@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { newCommand, wholeNumber } from '../../src/cli/index.ts';
+import { exitOnInterrupt } from '../../src/cli/interrupt.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { describeMachine } from '../benchmark/machine.ts';
+import { columns } from './columns.ts';
 import { createExperiment, type Measurement, type OptimizerName } from './norm-growth/experiment.ts';
 import { findingsOf } from './norm-growth/findings.ts';
 import { makePlan, type Plan, runsOf } from './norm-growth/plan.ts';
@@ -51,6 +53,7 @@ Examples:
 }
 
 async function run({ optimizer, steps, seeds, out, json }: Options): Promise<void> {
+  exitOnInterrupt(); // nothing is written before the end
   await prepareResultsFolder(out, FILES);
   loadTensorFlow();
   const plan = makePlan({ optimizer, steps, seeds });
@@ -83,10 +86,4 @@ async function runAll(plan: Plan): Promise<Measurement[]> {
     progress.stop();
     experiment.dispose();
   }
-}
-
-/** Columns padded to their widest cell, numbers to the right. */
-function columns(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) => row.map((cell, column) => cell.padStart(widths[column])).join('  '));
 }

@@ -3,6 +3,8 @@ import { duration, newBar } from '../../src/training/progress.ts';
 export interface RunsProgress {
   /** `done` runs are over; `doing` says in words which one is next. */
   update(done: number, doing: string): void;
+  /** Prints a line without disturbing the bar. */
+  note(line: string): void;
   stop(): void;
 }
 
@@ -23,6 +25,7 @@ export function runsProgress(stream: NodeJS.WriteStream, total: number): RunsPro
         printedMs = performance.now();
         stream.write(`runs ${done}/${total} | ${doing}${left(done)}\n`);
       },
+      note: (line) => stream.write(`${line}\n`),
       stop: () => {},
     };
   }
@@ -30,6 +33,8 @@ export function runsProgress(stream: NodeJS.WriteStream, total: number): RunsPro
   bar.start(total, 0, { line: 'starting' });
   return {
     update: (done, doing) => bar.update(done, { line: `${doing}${left(done)}` }),
+    // The bar owns the terminal's last line: clear it, print, and let the next update draw the bar again below.
+    note: (line) => stream.write(`\r\x1b[K${line}\n`),
     stop: () => bar.stop(),
   };
 }

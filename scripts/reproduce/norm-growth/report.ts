@@ -145,7 +145,7 @@ function charts({ rows, settings: plan }: Report): ChartGridOptions {
   };
 }
 
-const CAPTIONS = [
+export const CAPTIONS = [
   'Mean cross-entropy over all training examples after the last update, against the learning rate. Lines: median of the seeds; bands: lowest to highest. A ' +
     'cross at the top edge: at least one seed diverged there; where half of them or more did, the line has no point.',
   'Mean over all units of ||v|| divided by its start, weight-normalised network. A cross: a seed diverged at this update; before, its line may leave ' +
@@ -163,7 +163,7 @@ function page(report: Report, figure: string): string {
     found,
     figure,
     captions: CAPTIONS,
-    table: table(findings, settings),
+    tables: [{ heading: 'At the end of training', rows: table(findings, settings) }],
     settings: {
       Task:
         `classification of ${task.examples} Gaussian inputs of ${task.features} features into ${task.classes} classes by a random network of one hidden layer, ` +

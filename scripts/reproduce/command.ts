@@ -1,0 +1,147 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { newCommand, UsageError, wholeNumber } from '../../src/cli/index.ts';
+import { onInterrupt } from '../../src/cli/interrupt.ts';
+import { CIFAR10_ARCHIVE } from '../../src/supervised/data/cifar10.ts';
+import { DEFAULT_DATA_DIR } from '../../src/supervised/data/index.ts';
+import { describeMachine } from '../benchmark/machine.ts';
+import { columns } from './columns.ts';
+import { reportPage, resultsPage } from './html.ts';
+import { stateOf } from './jobs.ts';
+import { BUDGETS, type Budget, type Choice, type Part } from './part.ts';
+import { BUDGET_NOTES, makeSection } from './report.ts';
+import { writeResults } from './results-folder.ts';
+import { runJobs } from './runner.ts';
+
+interface Options {
+  budget: Budget;
+  seeds?: number;
+  dataDir: string;
+  out: string;
+  json?: true;
+}
+
+/** The command that makes some parts of the paper, in one report. */
+export function partsCommand(name: string, about: string, parts: readonly Part[]): Command {
+  return newCommand(name, `Reproduces ${about}.`)
+    .addOption(new Option('--budget <name>', 'how much to spend, see below').choices(BUDGETS).default('quick'))
+    .option(
+      '--seeds <count>',
+      'runs of each setting, with seeds 1, 2, ... (default: as the budget says)',
+      wholeNumber(1, 1000),
+    )
+    .option('--data-dir <folder>', 'where CIFAR-10 lies, for the parts that need it', DEFAULT_DATA_DIR)
+    .option('--out <folder>', 'runs and reports go to the folder of the budget below it', 'results')
+    .option('--json', 'print one JSON object with every number on standard output, and nothing else')
+    .addHelpText(
+      'after',
+      `
+Budgets:
+  quick   tiny sizes, to see that everything runs: all parts take about 10 minutes on 2 cores
+  hours   reduced sizes, three seeds (one of the agents): all parts take some hours on 2 cores
+  full    the paper's sizes, one seed: days to months without a GPU
+
+Runs lie in OUT/BUDGET/runs and are made once: the same command, given again after Ctrl-C or anything else, goes on.
+
+Examples:
+  reproduce ${name}
+  reproduce ${name} --budget hours --data-dir data`,
+    )
+    .action((options: Options) => reproduce(name, parts, options));
+}
+
+async function reproduce(name: string, wanted: readonly Part[], { json, out, ...options }: Options): Promise<void> {
+  const { budget, dataDir, seeds } = options;
+  const folder = join(out, budget);
+  const choice: Choice = { budget, dataDir, seeds, folder, runsPath: join(folder, 'runs') };
+  const ofBudget = wanted.filter((part) => part.budgets.includes(budget));
+  const lacks = (part: Part) => part.needsCifar10 && !hasCifar10(dataDir);
+  const [parts, leftOut] = [ofBudget.filter((part) => !lacks(part)), ofBudget.filter(lacks)];
+  const why =
+    `needs CIFAR-10, and --data-dir ${dataDir} has none: run "npm run download-data -- cifar10 --data-dir ${dataDir}", ` +
+    'or name the folder that has it';
+  if (parts.length === 0) throw new UsageError(`${name} ${why}`);
+  await makeFolder(choice.runsPath, out);
+
+  const note = (line: string) => process.stderr.write(`${line}\n`);
+  note(BUDGET_NOTES[budget]);
+  const leftOutNotes = leftOut.map((part) => `left out: ${part.name} ${why}`);
+  leftOutNotes.forEach(note);
+  const signal = onInterrupt(() => note('stopping: the run under way saves a checkpoint (Ctrl-C again stops at once)'));
+  const command = commandLine(name, { out, ...options });
+  const jobs = parts.flatMap((part) => part.jobs(choice));
+  const { interrupted, failures } = await runJobs(jobs, { runsPath: choice.runsPath, signal, stream: process.stderr });
+  if (interrupted) {
+    note(`stopped; go on with: ${command}`);
+    process.exitCode = 130;
+    return;
+  }
+
+  const finished = new Set<string>();
+  for (const job of jobs) if ((await stateOf(job, choice.runsPath)) === 'finished') finished.add(job.name);
+  const machine = describeMachine();
+  const told = [];
+  for (const part of parts) {
+    const results = await part.results(choice, finished);
+    if (results === undefined) continue;
+    told.push({ part, results, section: await makeSection(part, results, { choice, machine, command }) });
+  }
+  const failureNotes = Object.entries(failures).map(([run, reason]) => `failed: ${run}: ${reason}`);
+  const notes = [...leftOutNotes, ...failureNotes];
+  const sections = told.map(({ section }) => section);
+  const html =
+    sections.length === 1 && notes.length === 0
+      ? resultsPage(sections[0])
+      : reportPage(
+          'Weight normalisation: results of Salimans & Kingma 2016',
+          [`${BUDGET_NOTES[budget]}.`, ...notes],
+          sections,
+        );
+  const files = await writeResults(folder, { [`${name}.html`]: html });
+
+  if (json) {
+    const results = Object.fromEntries(
+      told.map(({ part, results, section }) => [part.name, { ...results, found: section.found }]),
+    );
+    for (const entry of Object.values(results)) delete entry.figure; // it is in the report
+    process.stdout.write(
+      `${JSON.stringify({ reproduces: name, ...options, machine, parts: results, leftOut: leftOut.map((part) => part.name), failures, command, runs: choice.runsPath, files })}\n`,
+    );
+  } else {
+    for (const { title, tables, found } of sections) {
+      process.stdout.write(`${[title, '', ...columns(tables[0].rows), '', ...found, ''].join('\n')}\n`);
+    }
+    process.stdout.write(`${[...notes, `Written: ${files.join(', ')}`].join('\n')}\n`);
+  }
+  if (failureNotes.length > 0) process.exitCode = 1;
+  if (leftOut.length > 0) process.exitCode = 2;
+}
+
+/** Whether something that the loader would read is there. */
+function hasCifar10(dataDir: string): boolean {
+  const first = 'data_batch_1.bin';
+  return [first, join('cifar-10-batches-bin', first), CIFAR10_ARCHIVE.name].some((name) =>
+    existsSync(join(dataDir, name)),
+  );
+}
+
+async function makeFolder(path: string, out: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(`--out ${out} cannot be made (${code}): name another folder`);
+  }
+}
+
+function commandLine(name: string, { budget, seeds, dataDir, out }: Options): string {
+  return [
+    `npm run reproduce -- ${name} --budget ${budget}`,
+    ...(seeds === undefined ? [] : [`--seeds ${seeds}`]),
+    ...(dataDir === DEFAULT_DATA_DIR ? [] : [`--data-dir ${dataDir}`]),
+    ...(out === 'results' ? [] : [`--out ${out}`]),
+  ].join(' ');
+}

@@ -1,0 +1,99 @@
+// The agents of table 2: games, sizes, and what the paper found.
+import { join } from 'node:path';
+import type { QuestionJob, Settings, TrainingJob } from '../jobs.ts';
+import { type Budget, type Choice, seedsOf } from '../part.ts';
+
+export interface Game {
+  name: string;
+  /** Maximum evaluation scores. */
+  paper: Record<Arm, number>;
+  mnih: number;
+}
+export type Arm = 'none' | 'weight';
+/** Learning rates of Adamax. */
+const ARMS: Readonly<Record<Arm, number>> = { none: 1e-4, weight: 3e-4 };
+
+export const GAMES: Readonly<Record<string, Game>> = {
+  breakout: { name: 'Breakout', paper: { none: 410, weight: 403 }, mnih: 401 },
+  enduro: { name: 'Enduro', paper: { none: 1250, weight: 1448 }, mnih: 302 },
+  seaquest: { name: 'Seaquest', paper: { none: 7188, weight: 7375 }, mnih: 5286 },
+  'space-invaders': { name: 'Space Invaders', paper: { none: 1779, weight: 2179 }, mnih: 1975 },
+};
+
+interface Size {
+  settings: Settings & { steps: number };
+  /** Checkpoints that are evaluated, evenly over the run. */
+  evaluations: number;
+  episodes: number;
+  /** An evaluation's episode is cut off there. */
+  maxEpisodeFrames: number;
+}
+
+const SIZES: Record<Budget, Size> = {
+  quick: {
+    settings: { steps: 1500, learningStarts: 500, replayCapacity: 10_000 },
+    evaluations: 1,
+    episodes: 2,
+    maxEpisodeFrames: 2000,
+  },
+  hours: {
+    settings: {
+      steps: 40_000,
+      learningStarts: 5_000,
+      replayCapacity: 40_000,
+      epsilonDecaySteps: 25_000,
+      targetUpdatePeriodSteps: 2_000,
+    },
+    evaluations: 4,
+    episodes: 5,
+    maxEpisodeFrames: 18_000,
+  },
+  full: { settings: { steps: 50_000_000 }, evaluations: 50, episodes: 30, maxEpisodeFrames: 1_000_000 },
+};
+
+export interface ArmJobs {
+  game: string;
+  arm: Arm;
+  training: TrainingJob;
+  questions: QuestionJob[];
+}
+
+/** Every training run of the table with its evaluations. */
+export function agentJobs(choice: Choice): ArmJobs[] {
+  const { settings, evaluations, episodes, maxEpisodeFrames } = SIZES[choice.budget];
+  const { steps } = settings;
+  return seedsOf(choice, 1).flatMap((seed) =>
+    Object.keys(GAMES).flatMap((game) =>
+      (Object.keys(ARMS) as Arm[]).map((arm) => {
+        const name = `dqn-${game}-${arm}-seed${seed}`;
+        const training: TrainingJob = {
+          kind: 'training',
+          name,
+          command: 'train-agent',
+          base: { preset: 'weightnorm-paper' },
+          settings: {
+            ...{ game, seed, normalization: arm, learningRate: ARMS[arm], replayCompression: 'delta' },
+            ...settings,
+            ...{ checkpointPeriodSteps: steps / evaluations, keepCheckpoints: evaluations },
+          },
+        };
+        const questions = Array.from({ length: evaluations }, (_, i): QuestionJob => {
+          const checkpoint = ((i + 1) * steps) / evaluations;
+          const args = {
+            run: join(choice.runsPath, name),
+            checkpoint,
+            episodes,
+            'max-episode-frames': maxEpisodeFrames,
+          };
+          return {
+            kind: 'question',
+            name: `${name}-step${checkpoint}`,
+            command: 'evaluate-agent',
+            args: Object.entries(args).flatMap(([key, value]) => [`--${key}`, String(value)]),
+          };
+        });
+        return { game, arm, training, questions };
+      }),
+    ),
+  );
+}

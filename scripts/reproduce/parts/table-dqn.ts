@@ -1,0 +1,94 @@
+// Table 2: DQN with and without weight normalisation, trained here and played by evaluate-agent.
+import { join } from 'node:path';
+import type { Evaluation } from '../../../agents/dqn/evaluate.ts';
+import { type Job, readAnswer } from '../jobs.ts';
+import { wallSecondsOf } from '../metrics.ts';
+import { BUDGETS, type Choice, type Part, seedsOf } from '../part.ts';
+import { spreadText } from '../supervised.ts';
+import { type Arm, type ArmJobs, agentJobs, GAMES } from './dqn-runs.ts';
+
+export const tableDqn: Part = {
+  name: 'table-dqn',
+  title: 'Table 2: DQN on Atari',
+  claim:
+    'With weight normalisation DQN reaches higher maximum evaluation scores on Enduro, Seaquest and Space Invaders, and is level on Breakout ' +
+    '(Salimans & Kingma 2016, section 5.4, table 2).',
+  needsCifar10: false,
+  budgets: BUDGETS,
+  jobs: (choice) => agentJobs(choice).flatMap(({ training, questions }): Job[] => [training, ...questions]),
+  async results(choice, finished) {
+    const trained = agentJobs(choice).filter(({ training }) => finished.has(training.name));
+    if (trained.length === 0) return undefined;
+    const scores = await Promise.all(trained.map((arm) => scoresOf(arm, choice, finished)));
+    const played = scores.filter(({ means }) => means.length > 0);
+    const cells = (game: string, arm: Arm) => {
+      const runs = played.filter((run) => run.game === game && run.arm === arm);
+      return {
+        best: spreadText(
+          runs.map(({ means }) => Math.max(...means)),
+          score,
+        ),
+        last: spreadText(
+          runs.map(({ means }) => means.at(-1)!),
+          score,
+        ),
+        highest: runs.length === 0 ? '-' : score(Math.max(...runs.flatMap(({ maxima }) => maxima))),
+      };
+    };
+    return {
+      found: Object.entries(GAMES).map(([game, { name, paper }]) => {
+        const [normal, weight] = [cells(game, 'none').best, cells(game, 'weight').best];
+        return `${name}: weight norm ${weight}, normal ${normal}; in the paper ${paper.weight} and ${paper.none}.`;
+      }),
+      captions: [],
+      tables: [
+        {
+          heading: 'Scores',
+          rows: [
+            [
+              '',
+              'best checkpoint, mean',
+              'last checkpoint, mean',
+              'best episode',
+              'paper, maximum',
+              'Mnih et al. 2015',
+            ],
+            ...Object.entries(GAMES).flatMap(([game, { name, paper, mnih }]) =>
+              (['none', 'weight'] as const).map((arm) => {
+                const { best, last, highest } = cells(game, arm);
+                const label = `${name}, ${arm === 'none' ? 'normal' : 'weight norm'}`;
+                return [label, best, last, highest, String(paper[arm]), arm === 'none' ? String(mnih) : '-'];
+              }),
+            ),
+          ],
+        },
+      ],
+      numbers: { unit: 'game score', runs: scores, paper: GAMES },
+      runs: trained.map(({ training }) => training.name),
+      seeds: seedsOf(choice, 1),
+      seconds: scores.reduce((sum, { seconds }) => sum + seconds, 0),
+    };
+  },
+};
+
+async function scoresOf(
+  { game, arm, training, questions }: ArmJobs,
+  { runsPath }: Choice,
+  finished: ReadonlySet<string>,
+) {
+  const names = questions.map(({ name }) => name).filter((name) => finished.has(name));
+  const answers = await Promise.all(
+    names.map(async (name) => (await readAnswer<Evaluation>(join(runsPath, `${name}.json`)))!),
+  );
+  return {
+    ...{ game, arm, seed: Number(training.settings.seed) },
+    /** Of each checkpoint. */
+    means: answers.map(({ result }) => result.meanReturn),
+    maxima: answers.map(({ result }) => result.maxReturn),
+    seconds: answers.reduce((sum, { seconds }) => sum + seconds, wallSecondsOf(join(runsPath, training.name))),
+  };
+}
+
+function score(value: number): string {
+  return value.toFixed(1);
+}

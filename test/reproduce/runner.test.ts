@@ -1,0 +1,114 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { argsOf, type QuestionJob, readAnswer, stateOf, type TrainingJob } from '../../scripts/reproduce/jobs.ts';
+import { readEpochs } from '../../scripts/reproduce/metrics.ts';
+import { runJobs } from '../../scripts/reproduce/runner.ts';
+import { printed, startCommand } from '../cli/support.ts';
+
+let runsPath: string;
+beforeAll(() => {
+  runsPath = mkdtempSync(join(tmpdir(), 'runner-'));
+});
+afterAll(() => rmSync(runsPath, { recursive: true, force: true }));
+
+const training: TrainingJob = {
+  kind: 'training',
+  name: 'vae',
+  command: 'train-supervised',
+  base: { task: 'vae-mnist', recipe: 'reduced' },
+  settings: {
+    ...{ normalization: 'weight', seed: 3, epochs: 3, batchSize: 50, trainExamples: 500, testExamples: 50 },
+    ...{ widthMultiplier: 0.5, flowSteps: 0, latentUnits: 4, initializationExamples: 50 },
+  },
+};
+const question = (name: string, steps: number): QuestionJob => ({
+  kind: 'question',
+  name,
+  command: 'reproduce',
+  args: ['norm-growth', '--steps', String(steps), '--seeds', '1', '--out', join(runsPath, `${name}-files`)],
+});
+
+/** Runs the jobs and returns what was printed. */
+async function run(jobs: (TrainingJob | QuestionJob)[], signal = new AbortController().signal) {
+  let text = '';
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      text += chunk;
+      done();
+    },
+  }) as unknown as NodeJS.WriteStream;
+  const outcome = await runJobs(jobs, { runsPath, signal, stream });
+  return { ...outcome, printed: text };
+}
+
+test('an interrupted run goes on to the numbers of its settings; a finished one is not run again', async () => {
+  const folder = join(runsPath, training.name);
+  const metrics = join(folder, 'metrics.jsonl');
+  expect(await stateOf(training, runsPath)).toBe('new');
+  const controller = new AbortController();
+  const first = run([training, question('after', 1)], controller.signal);
+  while (!existsSync(join(folder, 'checkpoints/10'))) await sleep(20);
+  controller.abort();
+  expect(await first).toMatchObject({ interrupted: true, failures: {} });
+  expect(await stateOf(training, runsPath)).toBe('begun');
+  expect(existsSync(join(runsPath, 'after.json'))).toBe(false);
+
+  const second = await run([training]);
+  expect(second).toMatchObject({ interrupted: false, failures: {} });
+  expect(second.printed).toContain('vae: goes on (run 1 of 1)');
+  expect(readEpochs(metrics).map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+  expect(await stateOf(training, runsPath)).toBe('finished');
+
+  const before = readFileSync(metrics, 'utf8');
+  const third = await run([training, training]);
+  expect(third.printed).toBe('1 of 1 runs are there already\n');
+  expect(readFileSync(metrics, 'utf8')).toBe(before);
+});
+
+test('a folder whose run has other settings is refused, with both values', async () => {
+  const other = { ...training, settings: { ...training.settings, widthMultiplier: 0.25 } };
+  await expect(run([other])).rejects.toThrow(
+    /vae holds a run with --width-multiplier 0\.5, not 0\.25: remove that folder, or give another --out$/,
+  );
+});
+
+test('what was killed before its first checkpoint starts anew', async () => {
+  const folder = join(runsPath, 'killed');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ config: training.settings }));
+  writeFileSync(join(folder, 'metrics.jsonl'), '{"event":"progress","upda');
+  const job = { ...training, name: 'killed' };
+  expect(await stateOf(job, runsPath)).toBe('new');
+  const args = await argsOf(job, 'new', runsPath);
+  expect(args.join(' ')).toMatch(/^--task vae-mnist --recipe reduced .*--width-multiplier 0\.5 .*--run-dir \S+killed$/);
+  expect(existsSync(folder)).toBe(false);
+});
+
+test('an answer is kept until the question changes, and a failure does not keep others from their turn', async () => {
+  const wrong = question('wrong', 0);
+  const right = question('right', 1);
+  const { failures, printed: text } = await run([wrong, right]);
+  expect(failures).toEqual({ wrong: expect.stringMatching(/^reproduce: option '--steps <updates>' argument '0'/) });
+  expect(text).toMatch(/^wrong: failed after .* argument '0'/m);
+  expect(await stateOf(wrong, runsPath)).toBe('new');
+  expect(await stateOf(right, runsPath)).toBe('finished');
+  expect(await stateOf(question('right', 2), runsPath)).toBe('new');
+  const answer = await readAnswer<{ reproduces: string }>(join(runsPath, 'right.json'));
+  expect(answer).toMatchObject({ args: right.args, result: { reproduces: 'norm-growth' } });
+});
+
+test('Ctrl-C ends the command with exit code 130 and says how to go on', async () => {
+  const out = join(runsPath, 'stopped');
+  const { child, finished } = startCommand('reproduce', ['figure-draw', '--out', out, '--json']);
+  await printed(child, 'draw-mnist-weight-seed1: starts (run 1 of 2)');
+  child.kill('SIGINT');
+  const { code, stdout, stderr } = await finished;
+  expect(code, stderr).toBe(130);
+  expect(stdout).toBe('');
+  expect(stderr).toMatch(/^stopped; go on with: npm run reproduce -- figure-draw --budget quick --out \S+stopped$/m);
+  expect(stderr).not.toContain('none-seed1: starts');
+});
