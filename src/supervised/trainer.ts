@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { DamagedFileError } from '../files/errors.ts';
 import { encodeGif, encodePng, writePicture } from '../report/pictures.ts';
 import type { RunFolder } from '../training/run-folder.ts';
+import { Speedometer } from '../training/speedometer.ts';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import { meansOf } from './means.ts';
 import type { MetricsLog } from './metrics-log.ts';
@@ -21,7 +22,7 @@ export interface SupervisedStatus {
   recent: Metrics;
   /** The newest results on the test set. */
   tested: Metrics;
-  secondsLeft: number | undefined;
+  secondsLeft: number;
 }
 
 export interface SupervisedSummary {
@@ -98,7 +99,8 @@ export async function trainSupervised(
   if (resumeFrom) batches.setState(resumeFrom.batches);
   const startMs = performance.now() - (resumeFrom?.wallSeconds ?? 0) * 1000;
   const wallSeconds = () => (performance.now() - startMs) / 1000;
-  const speed = new Speedometer(updates, batches.getState().batchSize);
+  const { batchSize } = batches.getState();
+  const speed = new Speedometer(updates);
   let lastRecent: Metrics = {};
   let savedAt = -1;
   let checkpoint = '';
@@ -141,7 +143,7 @@ export async function trainSupervised(
         epoch: updates / perEpoch,
         updates,
         ...lastRecent,
-        examplesPerSecond: speed.examplesPerSecond(updates),
+        examplesPerSecond: speed.perSecond(updates) * batchSize,
         wallSeconds: wallSeconds(),
         ...options.measure?.(),
       });
@@ -151,10 +153,10 @@ export async function trainSupervised(
       updates,
       totalUpdates,
       epoch: updates / perEpoch,
-      examplesPerSecond: speed.examplesPerSecond(updates),
+      examplesPerSecond: speed.perSecond(updates) * batchSize,
       recent: lastRecent,
       tested: metrics,
-      secondsLeft: speed.secondsFor(totalUpdates - updates, updates),
+      secondsLeft: (totalUpdates - updates) / speed.perSecond(updates),
     });
     // Lets signals through, and whoever else waits.
     await new Promise((resolve) => setImmediate(resolve));
@@ -170,7 +172,7 @@ export async function trainSupervised(
       options.onEvaluated?.(epoch, metrics);
     }
     log.epoch({ epoch, updates, ...found, wallSeconds: wallSeconds() });
-    speed.skip(updates);
+    speed.skip();
     if (epoch % config.checkpointPeriodEpochs === 0) await save();
   }
   await save();
@@ -211,46 +213,5 @@ async function drawPictures(
   }
   for (const [name, frames] of Object.entries(moving)) {
     await writePicture(path(name, 'gif'), encodeGif(frames, { framesPerSecond: 8, lastFrameSeconds: 2 }));
-  }
-}
-
-/** Examples per second over about the last 20 seconds of updates. */
-class Speedometer {
-  private marks: { updates: number; ms: number }[];
-  private readonly batchSize: number;
-
-  constructor(updates: number, batchSize: number) {
-    this.batchSize = batchSize;
-    this.marks = [{ updates, ms: performance.now() }];
-  }
-
-  tick(updates: number): void {
-    const ms = performance.now();
-    if (ms - this.marks.at(-1)!.ms < 500) return;
-    this.marks.push({ updates, ms });
-    if (this.marks.length > 40) this.marks.shift();
-  }
-
-  /** What took place since the last update was no update: moves the marks along. */
-  skip(updates: number): void {
-    const now = performance.now();
-    const last = this.marks.at(-1)!;
-    const idleMs = now - last.ms;
-    this.marks = this.marks.map((mark) => ({ ...mark, ms: mark.ms + idleMs }));
-    this.marks.at(-1)!.updates = updates;
-  }
-
-  examplesPerSecond(updates: number): number {
-    return this.updatesPerSecond(updates) * this.batchSize;
-  }
-
-  secondsFor(left: number, updates: number): number | undefined {
-    const rate = this.updatesPerSecond(updates);
-    return rate > 0 ? left / rate : undefined;
-  }
-
-  private updatesPerSecond(updates: number): number {
-    const [oldest] = this.marks;
-    return ((updates - oldest.updates) / Math.max(1, performance.now() - oldest.ms)) * 1000;
   }
 }

@@ -49,6 +49,6 @@ export function statusLine({ epoch, examplesPerSecond, recent, secondsLeft }: Su
     `epoch ${epoch.toFixed(2)}`,
     `${examplesPerSecond.toPrecision(3)} examples/s`,
     ...(loss === undefined ? [] : [`loss ${loss.toPrecision(4)}`]),
-    ...(secondsLeft !== undefined && Number.isFinite(secondsLeft) ? [`${duration(secondsLeft)} left`] : []),
+    ...(Number.isFinite(secondsLeft) ? [`${duration(secondsLeft)} left`] : []),
   ].join(' | ');
 }

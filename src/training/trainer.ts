@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { StepResult } from 'gymnasium-js-bridge';
 import type { MetricsWriter } from './metrics.ts';
 import type { RunFolder } from './run-folder.ts';
+import { Speedometer } from './speedometer.ts';
 
 /** What the training loop needs of an agent. */
 export interface Trainable {
@@ -92,7 +93,7 @@ export async function train(agent: Trainable, options: TrainOptions): Promise<Tr
   };
   const startMs = performance.now() - state.wallSeconds * 1000;
   const speed = new Speedometer(agent.agentSteps);
-  let logged = speed.now();
+  let logged = { agentSteps: agent.agentSteps, ms: performance.now() };
   let lastLoss: number | undefined;
   let savedAt = -1;
   let checkpoint = '';
@@ -100,13 +101,13 @@ export async function train(agent: Trainable, options: TrainOptions): Promise<Tr
   const status = (epsilon: number): TrainingStatus => ({
     agentSteps: agent.agentSteps,
     steps,
-    stepsPerSecond: speed.stepsPerSecond(agent.agentSteps),
+    stepsPerSecond: speed.perSecond(agent.agentSteps),
     epsilon,
     loss: lastLoss,
     lastReturn: state.recentReturns.at(-1),
     meanReturn: mean(state.recentReturns),
     episodes: state.episodes,
-    secondsLeft: (steps - agent.agentSteps) / speed.stepsPerSecond(agent.agentSteps),
+    secondsLeft: (steps - agent.agentSteps) / speed.perSecond(agent.agentSteps),
   });
   const save = async () => {
     if (savedAt === agent.agentSteps) return;
@@ -135,18 +136,18 @@ export async function train(agent: Trainable, options: TrainOptions): Promise<Tr
     }
     if (crossed(step, logPeriodSteps)) {
       const { loss, meanQ, updates } = state.sums;
-      const now = speed.now();
+      const ms = performance.now();
       lastLoss = updates > 0 ? loss / updates : lastLoss;
       metrics.progress({
         agentSteps: step.agentSteps,
         updates: step.updates,
-        stepsPerSecond: ((step.agentSteps - logged.agentSteps) / (now.ms - logged.ms)) * 1000,
+        stepsPerSecond: ((step.agentSteps - logged.agentSteps) / (ms - logged.ms)) * 1000,
         epsilon,
         ...(updates > 0 && { loss: loss / updates, meanQ: meanQ / updates }),
         wallSeconds: (performance.now() - startMs) / 1000,
         ...options.measure?.(),
       });
-      logged = { agentSteps: step.agentSteps, ms: now.ms };
+      logged = { agentSteps: step.agentSteps, ms };
       state.sums = { loss: 0, meanQ: 0, updates: 0 };
     }
     speed.tick(step.agentSteps);
@@ -173,29 +174,4 @@ function crossed({ agentSteps, result }: TrainingStep, period: number): boolean 
 
 function mean(values: number[]): number | undefined {
   return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** Agent steps per second over about the last 20 seconds. */
-class Speedometer {
-  private readonly marks: { agentSteps: number; ms: number }[] = [];
-
-  constructor(agentSteps: number) {
-    this.marks.push({ agentSteps, ms: performance.now() });
-  }
-
-  now(): { agentSteps: number; ms: number } {
-    return { agentSteps: this.marks.at(-1)!.agentSteps, ms: performance.now() };
-  }
-
-  tick(agentSteps: number): void {
-    const ms = performance.now();
-    if (ms - this.marks.at(-1)!.ms < 500) return;
-    this.marks.push({ agentSteps, ms });
-    if (this.marks.length > 40) this.marks.shift();
-  }
-
-  stepsPerSecond(agentSteps: number): number {
-    const [oldest] = this.marks;
-    return ((agentSteps - oldest.agentSteps) / Math.max(1, performance.now() - oldest.ms)) * 1000;
-  }
 }
