@@ -3,6 +3,9 @@ import type { z } from 'zod';
 
 type Settings = z.ZodObject;
 
+/** A longer one would push the help of all options to the right. */
+const LONGEST_PLACEHOLDER = 40;
+
 interface SettingMeta {
   help: string;
   unit?: string;
@@ -28,8 +31,11 @@ export function addSettings(command: Command, schema: Settings, defaults: Record
       command.addOption(new Option(`--no-${name}`).hideHelp());
       continue;
     }
-    const placeholder = values === undefined ? `<${unit}>` : `<${values.join('|')}>`;
-    const text = shown === null || shown === undefined ? help : `${help} (default: ${showValue(shown)})`;
+    const choices = values?.join('|');
+    const fits = choices === undefined || choices.length <= LONGEST_PLACEHOLDER;
+    const placeholder = `<${fits ? (choices ?? unit) : 'name'}>`;
+    const about = fits ? help : `${help}: ${values!.join(', ')}`;
+    const text = shown === null || shown === undefined ? about : `${about} (default: ${showValue(shown)})`;
     command.addOption(
       new Option(`--${name} ${placeholder}`, text).argParser((raw: string) => parseSetting(field as z.ZodType, raw)),
     );

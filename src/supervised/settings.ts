@@ -9,10 +9,13 @@ export const choice = <const T extends readonly [string, ...string[]]>(help: str
 export const flag = (help: string) => z.boolean().meta({ help });
 export const sizes = (help: string, unit: string) => z.array(z.int().min(1)).min(1).meta({ help, unit });
 
+/** Of several tasks. */
+export const optimizer = choice('update rule', ['adam', 'adamax', 'sgd']);
+
 /** What every task has. */
 export const commonSettings = {
   seed: z.int().min(0).max(0x7fffffff).meta({ help: 'all randomness of the run follows from it', unit: 'integer' }),
-  epochs: wholeNumber('length of the run', 'passes over the training examples', 1),
+  epochs: wholeNumber('length of the run, in passes over the training examples', 'passes', 1),
   batchSize: wholeNumber('examples in an update', 'count', 1),
   widthMultiplier: number("factor of the network's widths, rounded", 'factor', 0.001, 100),
   learningRate: number('step size', 'per update', Number.MIN_VALUE),

@@ -35,9 +35,10 @@ export function taskSettings(): {
 function defaultOf(key: string): unknown {
   const values = Object.entries(tasks).flatMap(([name, { recipes }]) => {
     const config = Object.values(recipes)[0].config as Record<string, unknown>;
-    return key in config ? [[name, config[key]] as const] : [];
+    const value = config[key];
+    return value === undefined || value === null ? [] : [[name, value] as const];
   });
-  const [[, first]] = values;
+  const first = values[0]?.[1];
   if (values.every(([, value]) => String(value) === String(first))) return first;
   return values.map(([name, value]) => `${name} ${value}`).join(', ');
 }

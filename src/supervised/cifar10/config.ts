@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DEFAULT_DATA_DIR } from '../data/index.ts';
-import { choice, commonDefaults, commonSettings, flag, number, wholeNumber } from '../settings.ts';
+import { choice, commonDefaults, commonSettings, flag, number, optimizer, wholeNumber } from '../settings.ts';
 import type { Recipe } from '../task.ts';
 
 /** Every setting of a run of `--task cifar10`. */
@@ -14,17 +14,20 @@ export const cifar10Schema = z.strictObject({
     'convpool-cnn-c',
     'fast-cnn',
   ]),
-  normalization: choice(
-    "of every layer; the paper's arms are none, weight, batch, mean-only-batch, weight+mean-only-batch",
-    ['none', 'weight', 'batch', 'mean-only-batch', 'weight+mean-only-batch'],
-  ),
+  normalization: choice('of every layer (VAEs and DRAW: none and weight alone)', [
+    'none',
+    'weight',
+    'batch',
+    'mean-only-batch',
+    'weight+mean-only-batch',
+  ]),
   initializationExamples: wholeNumber(
     'data-dependent initialisation on so many training images (section 3); 0: none',
     'count',
   ),
-  optimizer: choice('update rule', ['adam', 'sgd']),
-  beta1: number('decay of the mean gradient (adam), or momentum (sgd)', 'factor', 0, 0.999999),
-  lateBeta1: number('the same once the learning rate falls (adam)', 'factor', 0, 0.999999),
+  optimizer,
+  beta1: number('decay of the mean gradient (adam, adamax), or momentum (sgd)', 'factor', 0, 0.999999),
+  lateBeta1: number('decay of the mean gradient once the learning rate falls (adam, adamax)', 'factor', 0, 0.999999),
   warmUp: number('the learning rate rises from 0 during this share of the run', 'share', 0, 1),
   decayStart: number('the learning rate falls linearly to 0 from this share of the run on', 'share', 0, 1),
   labelSmoothing: number('share of the target spread over all classes', 'share', 0, 0.999),

@@ -8,6 +8,7 @@ import { loadTensorFlow } from '../../runtime/tensorflow.ts';
 import { augment, averagedLogits } from '../augmentation.ts';
 import { Batches, DEFAULT_DATA_DIR, type LabelledImages, loadCifar10, loadZca, Standardise } from '../data/index.ts';
 import { meansOf } from '../means.ts';
+import { optimizerConfig } from '../optimizer.ts';
 import { learningRateAt } from '../schedules.ts';
 import { firstExamples } from '../subset.ts';
 import type { CreateOptions, EvaluateOptions, Metrics, Moment, SupervisedTask, TaskDefinition } from '../task.ts';
@@ -110,7 +111,7 @@ function assemble(config: Cifar10Config, { classifier, whitening, batches, test 
           };
           const result = trainClassifier(classifier, optimizer, batch, {
             learningRate: learningRate as tf.Scalar,
-            beta1: config.optimizer === 'adam' ? (beta1 as tf.Scalar) : undefined,
+            beta1: config.optimizer === 'sgd' ? undefined : (beta1 as tf.Scalar),
             smoothing: labelSmoothing,
           });
           averages?.update();
@@ -204,12 +205,6 @@ function assemble(config: Cifar10Config, { classifier, whitening, batches, test 
       whitening.dispose();
     },
   };
-}
-
-function optimizerConfig({ optimizer, learningRate, beta1 }: Cifar10Config) {
-  return optimizer === 'adam'
-    ? ({ name: 'adam', learningRate, beta1, beta2: 0.999, epsilon: 1e-8 } as const)
-    : ({ name: 'sgd', learningRate, momentum: beta1 } as const);
 }
 
 function joined(images: readonly Uint8Array[]): Uint8Array {

@@ -4,6 +4,7 @@ import { deriveSeed } from '../../random/index.ts';
 import { type NoiseSeed, seededNormal } from '../../runtime/seeded-noise.ts';
 import { loadBinaryMnist } from '../binary-mnist.ts';
 import { describeBound, type GenerativeModel, generativeTask } from '../generative.ts';
+import { optimizerConfig } from '../optimizer.ts';
 import type { TaskDefinition } from '../task.ts';
 import { widened } from '../widened.ts';
 import { type DrawConfig, drawRecipes, drawSchema } from './config.ts';
@@ -27,7 +28,7 @@ export const drawMnist: TaskDefinition<DrawConfig> = {
       // Without data-dependent initialisation, as the paper: g = ||v||.
       initializationExamples: 0,
       polyakEpochs: 0,
-      optimizer: { name: 'adam', learningRate, beta1, beta2: 0.999, epsilon: 1e-8 },
+      optimizer: optimizerConfig({ optimizer: 'adam', learningRate, beta1 }),
       showsSteps: true,
     });
   },

@@ -13,11 +13,11 @@ import { deriveSeed } from '../../random/index.ts';
 import { type NoiseSeed, seededNormal } from '../../runtime/seeded-noise.ts';
 import { DEFAULT_DATA_DIR, loadCifar10 } from '../data/index.ts';
 import { describeBound, type GenerativeModel, generativeTask } from '../generative.ts';
+import { optimizerConfig } from '../optimizer.ts';
 import { firstExamples } from '../subset.ts';
 import type { TaskDefinition } from '../task.ts';
 import { widened } from '../widened.ts';
 import { type VaeCifar10Config, vaeCifar10Recipes, vaeCifar10Schema } from './config.ts';
-import { vaeOptimizer } from './optimizer.ts';
 
 const SHAPE = [32, 32, 3] as const;
 const PIXELS = 32 * 32 * 3;
@@ -42,7 +42,7 @@ export const vaeCifar10: TaskDefinition<VaeCifar10Config> = {
       test: firstExamples(test, PIXELS, config.testExamples).images,
       shape: SHAPE,
       range: 'levels',
-      optimizer: vaeOptimizer(config),
+      optimizer: optimizerConfig(config),
       showsSteps: false,
     });
   },
@@ -53,7 +53,7 @@ function createModel(config: VaeCifar10Config): GenerativeModel {
   const { normalization, seed, latentMaps, levels, flow, freeBits } = config;
   const network = createVaeStack({
     ...{ normalization, latentMaps, levels, flow },
-    maps: widened(config.widthMultiplier)(config.maps),
+    maps: widened(config.widthMultiplier)(config.hiddenMaps),
     seed: deriveSeed(seed, 'network'),
   });
   const noiseFor = <N extends tf.Tensor = tf.Tensor4D>(count: number, noiseSeed: NoiseSeed, samples: number[] = []) =>

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { binarisation } from '../binary-mnist.ts';
 import { DEFAULT_DATA_DIR } from '../data/index.ts';
-import { choice, commonDefaults, commonSettings, flag, number, sizes, wholeNumber } from '../settings.ts';
+import { choice, commonDefaults, commonSettings, flag, number, optimizer, sizes, wholeNumber } from '../settings.ts';
 import type { Recipe } from '../task.ts';
 
 const vaeSettings = {
@@ -11,7 +11,7 @@ const vaeSettings = {
     'data-dependent initialisation on so many training images (section 3); 0: none',
     'count',
   ),
-  optimizer: choice('update rule', ['adamax', 'adam']),
+  optimizer,
   maxGradientNorm: number('gradients are scaled down to this global norm; 0: never', 'gradient units'),
   freeBits: number('of the KL divergence each unit (MNIST) or map (CIFAR-10) of z may carry for free', 'nats'),
   polyakEpochs: number('test with weights averaged over about this many last epochs; 0: as they are', 'epochs'),
@@ -71,7 +71,7 @@ export const vaeMnistRecipes: Record<string, Recipe<VaeMnistConfig>> = {
 /** Every setting of a run of `--task vae-cifar10`. */
 export const vaeCifar10Schema = z.strictObject({
   ...vaeSettings,
-  maps: wholeNumber('feature maps everywhere but in z', 'maps', 1),
+  hiddenMaps: wholeNumber('feature maps everywhere but in z', 'maps', 1),
   latentMaps: wholeNumber('feature maps of each z', 'maps', 1),
   levels: sizes('stochastic layers of each resolution, from 16 x 16 down', 'layers'),
   flow: flag('a step of inverse autoregressive flow in each posterior'),
@@ -90,7 +90,7 @@ const paperCifar10 = {
   maxGradientNorm: 0,
   freeBits: 0.25,
   polyakEpochs: 10,
-  maps: 64,
+  hiddenMaps: 64,
   latentMaps: 32,
   levels: [2, 2],
   flow: true,
@@ -103,6 +103,6 @@ export const vaeCifar10Recipes: Record<string, Recipe<VaeCifar10Config>> = {
   },
   reduced: {
     about: 'a quarter of the maps, one layer a resolution, 5 epochs: for 2 cores',
-    config: { ...paperCifar10, epochs: 5, maps: 16, latentMaps: 8, levels: [1, 1], polyakEpochs: 1 },
+    config: { ...paperCifar10, epochs: 5, hiddenMaps: 16, latentMaps: 8, levels: [1, 1], polyakEpochs: 1 },
   },
 };

@@ -11,10 +11,10 @@ import { deriveSeed } from '../../random/index.ts';
 import { seededNormal } from '../../runtime/seeded-noise.ts';
 import { loadBinaryMnist } from '../binary-mnist.ts';
 import { describeBound, type GenerativeModel, generativeTask } from '../generative.ts';
+import { optimizerConfig } from '../optimizer.ts';
 import type { TaskDefinition } from '../task.ts';
 import { widened } from '../widened.ts';
 import { type VaeMnistConfig, vaeMnistRecipes, vaeMnistSchema } from './config.ts';
-import { vaeOptimizer } from './optimizer.ts';
 
 export const vaeMnist: TaskDefinition<VaeMnistConfig> = {
   about: 'a convolutional VAE with inverse autoregressive flow of binarised MNIST (section 5.2)',
@@ -30,7 +30,7 @@ export const vaeMnist: TaskDefinition<VaeMnistConfig> = {
       ...{ train, test, restoring, importanceSamples },
       shape: [28, 28, 1],
       range: 'unit',
-      optimizer: vaeOptimizer(config),
+      optimizer: optimizerConfig(config),
       showsSteps: false,
     });
   },
