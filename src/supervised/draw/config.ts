@@ -40,8 +40,8 @@ export const drawRecipes: Record<string, Recipe<DrawConfig>> = {
     about: '10 glimpses, 128 units, a larger learning rate: minutes on 2 cores',
     config: {
       ...paper,
-      epochs: 5,
-      learningRate: 1e-3,
+      epochs: 6,
+      learningRate: 0.003,
       steps: 10,
       readSize: 5,
       units: 128,
