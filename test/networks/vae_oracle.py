@@ -11,58 +11,7 @@ import sys
 
 import numpy as np
 from complex_step import solve
-
-
-def elu(x):
-    return np.where(x.real > 0, x, np.exp(x) - 1)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def larger(x, least):
-    return np.where(x.real > least, x, least)
-
-
-def weight(p, name, axes, mask=1):
-    """Norms run over `axes`, all but the output unit's."""
-    v = p[f"{name}/kernel"] * mask
-    if f"{name}/gain" not in p:
-        return v
-    norm = np.sqrt((v * v).sum(axis=axes, keepdims=True) + 1e-12)
-    shape = [1 if axis in axes else size for axis, size in enumerate(v.shape)]
-    return p[f"{name}/gain"].reshape(shape) * v / norm
-
-
-def dense(p, name, x):
-    return x @ weight(p, name, (0,)) + p[f"{name}/bias"]
-
-
-def conv(p, name, x, stride=1):
-    """3x3; padded as TensorFlow's 'same': of an odd number of zeros the larger half goes behind."""
-    batch, *size, _ = x.shape
-    out = [-(-n // stride) for n in size]
-    pads = [max((o - 1) * stride + 3 - n, 0) for o, n in zip(out, size, strict=True)]
-    x = np.pad(x, [(0, 0), *[(pad // 2, pad - pad // 2) for pad in pads], (0, 0)])
-    w = weight(p, name, (0, 1, 2))
-    y = np.zeros([batch, *out, w.shape[3]], dtype=complex)
-    for i in range(out[0]):
-        for j in range(out[1]):
-            window = x[:, i * stride : i * stride + 3, j * stride : j * stride + 3]
-            y[:, i, j] = np.einsum("bhwc,hwco->bo", window, w)
-    return y + p[f"{name}/bias"]
-
-
-def conv_transpose(p, name, x):
-    """3x3, stride 2: each input pixel adds its kernel [height, width, out, in]; what overhangs is cut off behind."""
-    batch, height, width, _ = x.shape
-    w = weight(p, name, (0, 1, 3))
-    y = np.zeros([batch, 2 * height + 1, 2 * width + 1, w.shape[2]], dtype=complex)
-    for i in range(height):
-        for j in range(width):
-            y[:, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3] += np.einsum("bc,hwoc->bhwo", x[:, i, j], w)
-    return y[:, :-1, :-1] + p[f"{name}/bias"]
+from vae_layers import conv, conv_transpose, dense, elu, larger, log_discretized_logistic, sigmoid
 
 
 def residuals(p, name, x, blocks):
@@ -100,8 +49,8 @@ def flow(case, p, z, context):
             to_hidden[[i for i in range(units) if i not in seen], j] = 0
             for i in order[j % units :]:
                 to_output[j, [i, units + i]] = 1
-        h = elu(np.concatenate([z, context], axis=1) @ weight(p, hidden, (0,), to_hidden) + p[f"{hidden}/bias"])
-        m, s = np.split(h @ weight(p, output, (0,), to_output) + p[f"{output}/bias"], 2, axis=1)
+        h = elu(dense(p, hidden, np.concatenate([z, context], axis=1), to_hidden))
+        m, s = np.split(dense(p, output, h, to_output), 2, axis=1)
         gate = sigmoid(s + 2)
         z = gate * z + (1 - gate) * m
         log_scale = log_scale + np.log(gate)
@@ -121,15 +70,6 @@ def decode(case, p, z):
 def log_bernoulli(images, logits):
     probability = sigmoid(logits)
     return (images * np.log(probability) + (1 - images) * np.log(1 - probability)).sum(axis=(1, 2, 3))
-
-
-def log_discretized_logistic(levels, means, log_scale):
-    def below(edge):  # the share of the distribution that lies below
-        return sigmoid((edge - means) / np.exp(log_scale))
-
-    lower = np.where(levels == 0, 0, below(levels / 256 - 0.5))
-    upper = np.where(levels == 255, 1, below((levels + 1) / 256 - 0.5))
-    return np.log(upper - lower).sum(axis=(1, 2, 3))
 
 
 def bound_case(case, p):

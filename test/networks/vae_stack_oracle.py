@@ -2,8 +2,7 @@
 
 Reads a JSON case on stdin, writes {"values", "gradients"} on stdout; `gradients` are those of sum(value x weight) over
 all values and their weights in `dy`. Written from the equations of Kingma et al. 2016, not from the TypeScript: KL
-divergences from the densities of z itself, transposed convolutions as convolutions of stretched images, masks from the
-order of elements.
+divergences from the densities of z itself, masks from the order of elements.
 """
 
 import json
@@ -11,55 +10,7 @@ import sys
 
 import numpy as np
 from complex_step import solve
-
-
-def elu(x):
-    return np.where(x.real > 0, x, np.exp(x) - 1)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def larger(x, least):
-    return np.where(x.real > least, x, least)
-
-
-def weight(p, name, unit_axis=3, mask=1):
-    v = p[f"{name}/kernel"] * mask
-    if f"{name}/gain" not in p:
-        return v
-    axes = tuple(axis for axis in range(4) if axis != unit_axis)
-    norm = np.sqrt((v * v).sum(axis=axes, keepdims=True) + 1e-12)
-    return p[f"{name}/gain"].reshape([-1 if axis == unit_axis else 1 for axis in range(4)]) * v / norm
-
-
-def correlate(x, w, stride=1):
-    """Without padding."""
-    size = w.shape[0]
-    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(1, 2))[:, ::stride, ::stride]
-    return np.einsum("bhwcij,ijco->bhwo", windows, w)
-
-
-def conv(p, name, x, stride=1, mask=1):
-    """Padded as TensorFlow's 'same': of an odd number of zeros the larger half goes behind."""
-    w = weight(p, name, mask=mask)
-    pads = [max((-(-n // stride) - 1) * stride + w.shape[0] - n, 0) for n in x.shape[1:3]]
-    padded = np.pad(x, [(0, 0), *[(pad // 2, pad - pad // 2) for pad in pads], (0, 0)])
-    return correlate(padded, w, stride) + p[f"{name}/bias"]
-
-
-def conv_transpose(p, name, x):
-    """Stride 2: zeros between the pixels, then a convolution with the kernel [height, width, out, in] turned round."""
-    batch, height, width, maps = x.shape
-    w = weight(p, name, unit_axis=2)
-    size = w.shape[0]
-    stretched = np.zeros([batch, 2 * height - 1, 2 * width - 1, maps], dtype=complex)
-    stretched[:, ::2, ::2] = x
-    around = (size - 1, size - 1)
-    full = correlate(np.pad(stretched, [(0, 0), around, around, (0, 0)]), w[::-1, ::-1].transpose(0, 1, 3, 2))
-    before = (size - 2) // 2
-    return full[:, before : before + 2 * height, before : before + 2 * width] + p[f"{name}/bias"]
+from vae_layers import conv, conv_transpose, elu, larger, log_discretized_logistic
 
 
 def mask(from_places, to_places, strict):
@@ -127,13 +78,7 @@ def bound_case(case, p):
         else:
             h = h + 0.1 * conv(p, f"{name}_down_output", h2)
     means = conv_transpose(p, "output", elu(h))
-
-    def below(edge):  # the share of the distribution that lies below
-        return sigmoid((edge - means) / np.exp(p["log_scale"]))
-
-    lower = np.where(images == 0, 0, below(images / 256 - 0.5))
-    upper = np.where(images == 255, 1, below((images + 1) / 256 - 0.5))
-    log_likelihood = np.log(upper - lower).sum(axis=(1, 2, 3))
+    log_likelihood = log_discretized_logistic(images, means, p["log_scale"])
 
     layer_kl = np.stack([kls[name].sum(axis=1) for name in names], axis=1)
     kl = layer_kl.sum(axis=1)
