@@ -4,8 +4,6 @@ import type { NamedVariable } from '../../optimizers/index.ts';
 import { deriveSeed } from '../../random/index.ts';
 import { unitNorms, weightNormalize } from '../../weightnorm/index.ts';
 
-const KERNEL_STD = 0.01;
-
 export interface DrawSizes {
   /** Of an image, in pixels. */
   height: number;
@@ -37,6 +35,8 @@ const MNIST_SIZES: DrawSizes = {
 export interface DrawOptions extends Partial<DrawSizes> {
   /** 'weight': w = g v/||v|| for every matrix, each column (each unit of each gate) with its g. */
   normalization: 'none' | 'weight';
+  /** Standard deviation of the initial kernels and peepholes, above 0. Default 0.01, the paper's. */
+  initialStd?: number;
   /** Decides the initial weights. */
   seed: number;
 }
@@ -81,16 +81,18 @@ export interface DrawNetwork {
 }
 
 /**
- * DRAW (Gregor et al. 2015, arXiv:1502.04623) as in Salimans & Kingma 2016: kernels and peepholes start as N(0, 0.01), biases as 0, g as ||v||; the first
+ * DRAW (Gregor et al. 2015, arXiv:1502.04623) as in Salimans & Kingma 2016: kernels and peepholes start as N(0, initialStd), biases as 0, g as ||v||; the first
  * states and the first canvas are 0.
  *
  * At the default sizes, those of MNIST, 961,003 parameters, and with weight normalization 4,331 more, one g for each column of a matrix. Peepholes, one number
  * from a cell to a gate, have none.
  * @throws For a size that is not a whole number above 0, and for windows of less than 2 x 2, whose filters have no distance.
  */
-export function createDraw({ normalization, seed, ...given }: DrawOptions): DrawNetwork {
+export function createDraw({ normalization, initialStd = 0.01, seed, ...given }: DrawOptions): DrawNetwork {
   if (normalization !== 'none' && normalization !== 'weight')
     throw new Error(`normalization is '${normalization}': DRAW takes 'none' or 'weight'`);
+  if (!(Number.isFinite(initialStd) && initialStd > 0))
+    throw new Error(`initialStd is ${initialStd}: give a positive number, such as 0.01`);
   const sizes = { ...MNIST_SIZES, ...given };
   checkSizes(sizes);
   const { readSize, writeSize, encoderUnits, decoderUnits, latentUnits } = sizes;
@@ -102,7 +104,7 @@ export function createDraw({ normalization, seed, ...given }: DrawOptions): Draw
     return variable as unknown as T;
   };
   const normal = (name: string, shape: [number, number]) =>
-    add(name, () => tf.randomNormal<tf.Rank.R2>(shape, 0, KERNEL_STD, 'float32', deriveSeed(seed, name)));
+    add(name, () => tf.randomNormal<tf.Rank.R2>(shape, 0, initialStd, 'float32', deriveSeed(seed, name)));
   const kernel = (name: string, shape: [number, number]): (() => tf.Tensor2D) => {
     const v = normal(`${name}/v`, shape);
     if (normalization === 'none') return () => v;

@@ -13,6 +13,7 @@ export const drawSchema = z.strictObject({
   writeSize: wholeNumber("a stroke's window likewise", 'pixels', 2),
   units: wholeNumber('of the encoder and of the decoder', 'units', 1),
   latentUnits: wholeNumber('of z in each step', 'units', 1),
+  initialStd: number('standard deviation of the initial weights', 'weight units', 1e-6, 10),
   beta1: number('decay of the mean gradient (Adam)', 'factor', 0, 0.999999),
   maxGradientNorm: number('gradients are scaled down to this global norm; 0: never', 'gradient units'),
 });
@@ -30,6 +31,7 @@ const paper = {
   writeSize: 5,
   units: 256,
   latentUnits: 100,
+  initialStd: 0.01,
   beta1: 0.9,
   maxGradientNorm: 10,
 } satisfies DrawConfig;
@@ -42,6 +44,7 @@ export const drawRecipes: Record<string, Recipe<DrawConfig>> = {
       ...paper,
       epochs: 6,
       learningRate: 0.003,
+      initialStd: 0.1,
       steps: 10,
       readSize: 5,
       units: 128,

@@ -35,10 +35,10 @@ export const drawMnist: TaskDefinition<DrawConfig> = {
 };
 
 function createModel(config: DrawConfig): GenerativeModel {
-  const { normalization, seed, steps, readSize, writeSize, latentUnits } = config;
+  const { normalization, initialStd, seed, steps, readSize, writeSize, latentUnits } = config;
   const units = widened(config.widthMultiplier)(config.units);
   const network = createDraw({
-    ...{ normalization, steps, readSize, writeSize, latentUnits },
+    ...{ normalization, initialStd, steps, readSize, writeSize, latentUnits },
     encoderUnits: units,
     decoderUnits: units,
     seed: deriveSeed(seed, 'network'),
