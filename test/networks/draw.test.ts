@@ -306,6 +306,7 @@ describe('refused in one line:', () => {
   test.each([
     ['a window of one filter', { readSize: 1 }, 'readSize is 1: give a whole number from 2 up'],
     ['half a unit', { latentUnits: 2.5 }, 'latentUnits is 2.5: give a whole number from 1 up'],
+    ['a start of 0', { initialStd: 0 }, 'initialStd is 0: give a positive number, such as 0.01'],
     [
       'a normalization of outputs',
       { normalization: 'batch' as 'weight' },

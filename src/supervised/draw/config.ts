@@ -39,7 +39,7 @@ const paper = {
 export const drawRecipes: Record<string, Recipe<DrawConfig>> = {
   paper: { about: 'section 5.3: 64 glimpses, 256 units, 100 epochs of Adam 0.0003', config: paper },
   reduced: {
-    about: '10 glimpses, 128 units, a larger learning rate: minutes on 2 cores',
+    about: '10 glimpses, 128 units, larger initial weights and rate: minutes on 2 cores',
     config: {
       ...paper,
       epochs: 6,

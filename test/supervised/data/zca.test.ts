@@ -7,8 +7,8 @@ import { findPython } from 'gymnasium-js-bridge';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { loadCifar10 } from '../../../src/supervised/data/cifar10.ts';
 import {
-  loadZca,
   leadingBits,
+  loadZca,
   WHITENING_TOLERANCE,
   whiteningError,
   ZCA_REGULARIZATION,
