@@ -40,7 +40,7 @@ export function partsCommand(name: string, about: string, parts: readonly Part[]
       'after',
       `
 Budgets:
-  quick   tiny sizes, to see that everything runs: all parts take about 10 minutes on 2 cores
+  quick   tiny sizes, to see that everything runs: all parts take some 6 minutes on 2 cores
   hours   reduced sizes, three seeds (one of the agents): all parts take some hours on 2 cores
   full    the paper's sizes, one seed: days to months without a GPU
 
