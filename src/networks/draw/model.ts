@@ -1,5 +1,6 @@
 // DRAW's functions of tensors (Gregor et al. 2015, arXiv:1502.04623): they read no value and draw no noise, so that they can be compiled.
 import * as tf from '@tensorflow/tfjs';
+import { checkShape } from '../checks.ts';
 import { drawRead, drawWrite, filtersOf } from './attention.ts';
 import type { Affine, DrawNetwork, DrawSizes, DrawWeights, LstmWeights } from './parameters.ts';
 
@@ -166,9 +167,4 @@ function initialState({ height, width, encoderUnits, decoderUnits }: DrawSizes, 
     cell: tf.zeros<tf.Rank.R2>([batch, units]),
   });
   return { encoder: zeros(encoderUnits), decoder: zeros(decoderUnits), canvas: tf.zeros([batch, height, width]) };
-}
-
-function checkShape(name: string, tensor: tf.Tensor, shape: number[]): void {
-  if (tf.util.arraysEqual(tensor.shape, shape)) return;
-  throw new Error(`${name} has shape [${tensor.shape}]: this network takes [${shape}]`);
 }

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { NamedVariable } from '../../optimizers/index.ts';
 import { deriveSeed } from '../../random/index.ts';
 import { unitNorms, weightNormalize } from '../../weightnorm/index.ts';
+import { checkCount } from '../checks.ts';
 
 export interface DrawSizes {
   /** Of an image, in pixels. */
@@ -146,8 +147,6 @@ export function createDraw({ normalization, initialStd = 0.01, seed, ...given }:
 
 function checkSizes(sizes: DrawSizes): void {
   for (const [name, value] of Object.entries(sizes)) {
-    const least = name === 'readSize' || name === 'writeSize' ? 2 : 1;
-    if (Number.isInteger(value) && value >= least) continue;
-    throw new Error(`${name} is ${value}: give a whole number from ${least} up`);
+    checkCount(name, value, name === 'readSize' || name === 'writeSize' ? 2 : 1);
   }
 }

@@ -1,7 +1,8 @@
 // The VAE's functions of tensors (Kingma & Welling 2014, arXiv:1312.6114): they read no value and draw no noise, so that they can be compiled.
 import * as tf from '@tensorflow/tfjs';
 import { type DataDependentInitReport, dataDependentInit } from '../../weightnorm/index.ts';
-import { checkFreeBits, checkImages, checkShape } from './checks.ts';
+import { checkShape } from '../checks.ts';
+import { checkFreeBits, checkImages } from './checks.ts';
 import { applyFlow } from './flow.ts';
 import { bernoulli, discretizedLogistic, levelsOf } from './likelihood.ts';
 import type { VaeNetwork } from './network.ts';

@@ -3,8 +3,9 @@ import * as tf from '@tensorflow/tfjs';
 import type { NamedVariable } from '../../optimizers/index.ts';
 import { deriveSeed } from '../../random/index.ts';
 import { conv2d, conv2dTranspose, dense } from '../../weightnorm/index.ts';
+import { checkCount } from '../checks.ts';
 import { trainableVariables } from '../variables.ts';
-import { checkChoice, checkCount } from './checks.ts';
+import { checkChoice } from './checks.ts';
 import { createFlow, type Flow } from './flow.ts';
 import { LEVELS_TO_UNIT } from './likelihood.ts';
 

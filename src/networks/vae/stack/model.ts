@@ -2,7 +2,8 @@
 // can be compiled.
 import * as tf from '@tensorflow/tfjs';
 import { type DataDependentInitReport, dataDependentInit } from '../../../weightnorm/index.ts';
-import { checkFreeBits, checkImages, checkShape } from '../checks.ts';
+import { checkShape } from '../../checks.ts';
+import { checkFreeBits, checkImages } from '../checks.ts';
 import { discretizedLogistic, LEVELS_TO_UNIT, levelsOf } from '../likelihood.ts';
 import { gaussianUnitKl, INITIAL_STD, type VaeBound } from '../model.ts';
 import { RESIDUAL_SCALE } from '../network.ts';

@@ -4,8 +4,9 @@ import * as tf from '@tensorflow/tfjs';
 import type { NamedVariable } from '../../../optimizers/index.ts';
 import { deriveSeed } from '../../../random/index.ts';
 import { conv2d, conv2dTranspose, type NormalizedLayer } from '../../../weightnorm/index.ts';
+import { checkCount } from '../../checks.ts';
 import { trainableVariables } from '../../variables.ts';
-import { checkChoice, checkCount } from '../checks.ts';
+import { checkChoice } from '../checks.ts';
 import { KERNEL_STD } from '../network.ts';
 import { createMapsFlow, type MapsFlow } from './flow.ts';
 
