@@ -1,9 +1,10 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import type { VectorEnv } from 'gymnasium-js-bridge';
 import { z } from 'zod';
 import { DamagedFileError } from '../../src/files/errors.ts';
+import { readJson } from '../../src/files/json.ts';
 import {
   readSafetensors,
   type SafetensorsTensor,
@@ -92,7 +93,7 @@ export async function loadAgent(
   env: VectorEnv,
   onProgress?: (done: number, total: number) => void,
 ): Promise<{ agent: DqnAgent; learner: Learner }> {
-  const state = await readState(folder);
+  const state = await readJson(join(folder, STATE_FILE), stateSchema);
   const { tensors } = await readSafetensors(join(folder, TENSORS_FILE));
   const learner = createLearner(config, env);
   for (const [name, variable] of Object.entries(learnerVariables(learner))) {
@@ -117,16 +118,6 @@ export async function loadAgent(
     { agentSteps, updates },
   );
   return { agent, learner };
-}
-
-async function readState(folder: string): Promise<z.infer<typeof stateSchema>> {
-  const path = join(folder, STATE_FILE);
-  try {
-    return stateSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch (error) {
-    const reason = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-    throw new DamagedFileError(path, reason);
-  }
 }
 
 /** Every variable of the learner under a name that is stable across runs. */

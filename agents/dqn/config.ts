@@ -1,12 +1,6 @@
 import { z } from 'zod';
+import { choice, flag, number, precision, seed, wholeNumber } from '../../src/cli/settings.ts';
 import { REPLAY_COMPRESSIONS } from '../../src/replay/index.ts';
-
-const wholeNumber = (help: string, unit: string, minimum = 0) => z.int().min(minimum).meta({ help, unit });
-const number = (help: string, unit: string, minimum = 0, maximum = Number.MAX_VALUE) =>
-  z.number().min(minimum).max(maximum).meta({ help, unit });
-const choice = <const T extends readonly [string, ...string[]]>(help: string, values: T) =>
-  z.enum(values).meta({ help });
-const flag = (help: string) => z.boolean().meta({ help });
 
 /**
  * Every setting of a DQN run: this object is the command line of `train-agent`, and `config.json` in the run folder. An agent step is one decision;
@@ -18,7 +12,7 @@ export const dqnConfigSchema = z.strictObject({
     .nullable()
     .meta({ help: 'Atari game, in any spelling: Enduro, space_invaders, ALE/Pong-v5', unit: 'name' }),
   envId: z.string().nullable().meta({ help: 'any Gymnasium environment instead of a game: CartPole-v1', unit: 'id' }),
-  seed: z.int().min(0).max(0x7fffffff).meta({ help: 'all randomness of the run follows from it', unit: 'integer' }),
+  seed,
   steps: wholeNumber('length of the run', 'agent steps', 1),
   numEnvs: wholeNumber('environments that run side by side', 'count', 1),
 
@@ -43,10 +37,7 @@ export const dqnConfigSchema = z.strictObject({
     ['default', 'data-dependent'],
   ),
 
-  precision: choice(
-    'of convolutions and matrix products; bfloat16 is faster on GPUs and CPUs with avx512_bf16 or amx_bf16, several times slower elsewhere',
-    ['float32', 'bfloat16'],
-  ),
+  precision,
 
   optimizer: choice('update rule', ['adam', 'adamax', 'centered-rmsprop', 'sgd']),
   learningRate: number('step size', 'per update', Number.MIN_VALUE),

@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
 import type { z } from 'zod';
-import { kebab, nearest, UsageError } from '../../src/cli/index.ts';
+import { didYouMean, kebab, UsageError } from '../../src/cli/index.ts';
 import type { ReplayOptions } from '../../src/replay/index.ts';
 import { replayBytes } from '../../src/replay/index.ts';
 import { type DqnConfig, dqnConfigSchema, type PresetName, presets } from './config.ts';
@@ -20,10 +20,8 @@ export function defaultPreset({ game, envId }: Partial<DqnConfig>): PresetName {
 export function resolveConfig(preset: string | undefined, given: Partial<DqnConfig>): DqnConfig {
   const name = preset ?? defaultPreset(given);
   if (!(name in presets)) {
-    const hint = nearest(name, Object.keys(presets));
-    throw new UsageError(
-      `unknown preset "${name}"${hint === undefined ? '' : `, did you mean ${hint}?`} There are: ${Object.keys(presets).join(', ')}`,
-    );
+    const known = Object.keys(presets);
+    throw new UsageError(`unknown preset "${name}"${didYouMean(name, known)} There are: ${known.join(', ')}`);
   }
   return parseConfig({ ...presets[name as PresetName].config, ...given }, 'command line');
 }
@@ -82,8 +80,7 @@ function isAtariId(id: string): boolean {
 function describeIssue(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys') {
     const [key] = issue.keys;
-    const hint = nearest(key, Object.keys(dqnConfigSchema.shape));
-    return `unknown setting "${key}"${hint === undefined ? '' : `, did you mean ${hint}?`}`;
+    return `unknown setting "${key}"${didYouMean(key, Object.keys(dqnConfigSchema.shape))}`;
   }
   return `--${kebab(String(issue.path[0]))}: ${issue.message}`;
 }

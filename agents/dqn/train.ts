@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import type { EnvSettings, SidecarInfo, VectorEnv } from 'gymnasium-js-bridge';
 import { makeVectorEnv } from 'gymnasium-js-bridge';
-import { kebab, UsageError } from '../../src/cli/index.ts';
-import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
+import { checkResumed } from '../../src/cli/settings.ts';
+import { precisionWarning } from '../../src/runtime/tensorflow.ts';
 import { MetricsWriter, type ScalarWriter } from '../../src/training/metrics.ts';
 import { RunFolder } from '../../src/training/run-folder.ts';
 import { readTrainerState, type TrainingStatus, type TrainSummary, train } from '../../src/training/trainer.ts';
@@ -51,24 +51,13 @@ export async function trainDqn(config: DqnConfig, options: TrainDqnOptions): Pro
 }
 
 /** Settings that a resumed run may change: they do not touch what is learned. */
-const CHANGEABLE = new Set([
-  'steps',
-  'replayCompression',
-  'checkpointPeriodSteps',
-  'keepCheckpoints',
-  'logPeriodSteps',
-]);
+const CHANGEABLE = ['steps', 'replayCompression', 'checkpointPeriodSteps', 'keepCheckpoints', 'logPeriodSteps'];
 
 /** Goes on with the run in a folder from its newest checkpoint, with the numbers that it would have had without the stop. */
 export async function resumeDqn(given: Partial<DqnConfig>, options: TrainDqnOptions): Promise<TrainSummary> {
   const folder = RunFolder.open(options.runDir);
   const stored = await readRunConfig(folder);
-  for (const [key, value] of Object.entries(given) as [keyof DqnConfig, unknown][]) {
-    if (CHANGEABLE.has(key) || JSON.stringify(stored[key]) === JSON.stringify(value)) continue;
-    throw new UsageError(
-      `--${kebab(key)} ${value}: a resumed run keeps its settings, and this one has ${stored[key]}; leave the option out, or start a new run`,
-    );
-  }
+  checkResumed(stored, given, CHANGEABLE);
   const config = parseConfig({ ...stored, ...given }, 'command line');
   const checkpoint = await folder.checkpoint();
   folder.lock();
@@ -107,9 +96,8 @@ async function runTraining(
   { agent, learner, resumeFrom }: TrainingParts,
 ): Promise<TrainSummary> {
   const { steps, precision, checkpointPeriodSteps, keepCheckpoints, logPeriodSteps } = config;
-  if (precision === 'bfloat16' && !loadTensorFlow().hasBfloat16) {
-    note?.('--precision bfloat16: this processor has no instructions for it; float32 is several times faster here');
-  }
+  const slow = precisionWarning(precision);
+  if (slow !== undefined) note?.(slow);
   const metrics = new MetricsWriter(
     folder.metricsPath,
     openScalars?.(join(folder.path, 'tensorboard')),

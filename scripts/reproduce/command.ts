@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { newCommand, UsageError, wholeNumber } from '../../src/cli/index.ts';
 import { onInterrupt } from '../../src/cli/interrupt.ts';
-import { CIFAR10_ARCHIVE } from '../../src/supervised/data/cifar10.ts';
+import { hasCifar10 } from '../../src/supervised/data/cifar10.ts';
 import { DEFAULT_DATA_DIR } from '../../src/supervised/data/index.ts';
 import { describeMachine } from '../benchmark/machine.ts';
 import { columns } from './columns.ts';
@@ -118,14 +117,6 @@ async function reproduce(name: string, wanted: readonly Part[], { json, out, ...
   }
   if (failureNotes.length > 0) process.exitCode = 1;
   if (leftOut.length > 0) process.exitCode = 2;
-}
-
-/** Whether something that the loader would read is there. */
-function hasCifar10(dataDir: string): boolean {
-  const first = 'data_batch_1.bin';
-  return [first, join('cifar-10-batches-bin', first), CIFAR10_ARCHIVE.name].some((name) =>
-    existsSync(join(dataDir, name)),
-  );
 }
 
 async function makeFolder(path: string, out: string): Promise<void> {

@@ -82,6 +82,12 @@ export function nearest(name: string, names: readonly string[]): string | undefi
   return best;
 }
 
+/** ", did you mean NAME?" where a known name is near enough; else nothing. */
+export function didYouMean(name: string, names: readonly string[]): string {
+  const hint = nearest(name, names);
+  return hint === undefined ? '' : `, did you mean ${hint}?`;
+}
+
 /** Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);

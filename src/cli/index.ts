@@ -1,2 +1,2 @@
-export { nearest, newCommand, numberIn, runCommand, UsageError, wholeNumber } from './command.ts';
+export { didYouMean, nearest, newCommand, numberIn, runCommand, UsageError, wholeNumber } from './command.ts';
 export { addSettings, givenSettings, kebab } from './schema-options.ts';

@@ -80,6 +80,12 @@ export function loadTensorFlow(): TensorFlowRuntime {
   return loaded;
 }
 
+/** What to tell a user whose device is slow at a precision; undefined where nothing is to be told. */
+export function precisionWarning(precision: 'float32' | 'bfloat16'): string | undefined {
+  if (precision === 'float32' || loadTensorFlow().hasBfloat16) return undefined;
+  return '--precision bfloat16: this processor has no instructions for it; float32 is several times faster here';
+}
+
 function findPackageFolder(): string {
   try {
     return dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));

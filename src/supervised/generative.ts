@@ -1,19 +1,15 @@
 // What the generative models have in common: minibatches of images, a variational bound to raise, pictures to look at.
 import * as tf from '@tensorflow/tfjs';
-import {
-  clipByGlobalNorm,
-  createOptimizer,
-  createPolyakAverage,
-  type NamedVariable,
-  type OptimizerConfig,
-} from '../optimizers/index.ts';
+import { clipByGlobalNorm, createOptimizer, type NamedVariable, type OptimizerConfig } from '../optimizers/index.ts';
 import { deriveSeed } from '../random/index.ts';
 import { gridPicture, type Picture, scalePicture } from '../report/pictures.ts';
 import { compile, type InputSpec, type Precision } from '../runtime/compile/index.ts';
 import type { NoiseSeed } from '../runtime/seeded-noise.ts';
+import { averagesOverEpochs, withAverages } from './averages.ts';
 import { Batches } from './data/index.ts';
 import { meansOf } from './means.ts';
-import type { EvaluateOptions, Metrics, SupervisedTask } from './task.ts';
+import type { Metrics, SupervisedTask } from './task.ts';
+import { testBatches } from './test-batches.ts';
 import { countParameters, namedTensors } from './variables.ts';
 
 /** A model of images as functions of tensors that draw their noise from a seed; none reads a value but `initialize`. Images are float32 `[batch, height, width, channels]`. */
@@ -84,10 +80,7 @@ export function generativeTask(model: GenerativeModel, options: GenerativeOption
   }
 
   const optimizer = createOptimizer(options.optimizer, model.variables);
-  const averages =
-    polyakEpochs > 0
-      ? createPolyakAverage(model.variables, { decay: 1 - 1 / (polyakEpochs * batches.batchesPerEpoch + 1) })
-      : undefined;
+  const averages = averagesOverEpochs(model.variables, polyakEpochs, batches.batchesPerEpoch);
   const variables = model.variables.map(({ variable }) => variable);
   const testSize = Math.min(100, testCount);
   const shown = Math.min(SHOWN, testCount);
@@ -150,28 +143,11 @@ export function generativeTask(model: GenerativeModel, options: GenerativeOption
   const testNoise = deriveSeed(seed, 'test noise');
   const trainNoise = deriveSeed(seed, 'noise');
 
-  const withAverages = <T>(work: () => T): T => {
-    if (averages) program.steps.exchangeAverages.run({});
-    try {
-      return work();
-    } finally {
-      if (averages) program.steps.exchangeAverages.run({});
-    }
-  };
-  /** Every test image, in batches of one size: the last begins earlier, and `fresh` says where the unseen ones start. */
-  const overTestSet = (
-    batch: number,
-    onProgress: EvaluateOptions['onProgress'],
-    take: (inputs: { images: Uint8Array; noiseSeed: Int32Array }, fresh: number) => void,
-  ) => {
-    for (let done = 0; done < testCount; ) {
-      const start = Math.min(done, testCount - batch);
-      const images = test.subarray(start * pixels, (start + batch) * pixels);
-      take({ images, noiseSeed: Int32Array.from([testNoise, start]) }, done - start);
-      done = start + batch;
-      onProgress?.(done, testCount);
-    }
-  };
+  const tested = <T>(work: () => T): T => withAverages(averages, () => program.steps.exchangeAverages.run({}), work);
+  const testFrom = (start: number, batch: number) => ({
+    images: test.subarray(start * pixels, (start + batch) * pixels),
+    noiseSeed: Int32Array.from([testNoise, start]),
+  });
 
   return {
     batches,
@@ -187,21 +163,22 @@ export function generativeTask(model: GenerativeModel, options: GenerativeOption
       return Object.fromEntries(Object.entries(means).map(([name, values]) => [name, values[0]]));
     },
     evaluate: ({ onProgress } = {}) =>
-      withAverages(() => {
+      tested(() => {
         const means = meansOf();
-        overTestSet(testSize, onProgress, (batch, fresh) => {
-          const { bound, reconstruction, kl } = program.steps.test.values(batch);
+        for (const { start, fresh } of testBatches(testCount, testSize, onProgress)) {
+          const { bound, reconstruction, kl } = program.steps.test.values(testFrom(start, testSize));
           means.addEach({ testBound: bound, testReconstruction: reconstruction, testKl: kl }, fresh);
-        });
+        }
         if (importanceSamples !== undefined) {
-          overTestSet(importanceSize, onProgress, (batch, fresh) => {
-            means.addEach({ testImportanceBound: program.steps.importance.values(batch).bound }, fresh);
-          });
+          for (const { start, fresh } of testBatches(testCount, importanceSize, onProgress)) {
+            const { bound } = program.steps.importance.values(testFrom(start, importanceSize));
+            means.addEach({ testImportanceBound: bound }, fresh);
+          }
         }
         return withBits(means.result(), pixels, options.range);
       }),
     pictures: () =>
-      withAverages(() => {
+      tested(() => {
         const grid = { height: shape[0], width: shape[1], channels: shape[2] as 1 | 3, columns: COLUMNS };
         const show = (images: ArrayLike<number>, count: number): Picture =>
           scalePicture(gridPicture(images, { ...grid, count, range: options.range }), 2);

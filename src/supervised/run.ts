@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { z } from 'zod';
 import { UsageError } from '../cli/index.ts';
 import { DamagedFileError } from '../files/errors.ts';
-import { loadTensorFlow } from '../runtime/tensorflow.ts';
+import { precisionWarning } from '../runtime/tensorflow.ts';
 import { RunFolder } from '../training/run-folder.ts';
 import type { TensorBoardWriter } from '../training/tensorboard.ts';
 import { MetricsLog } from './metrics-log.ts';
@@ -53,7 +53,8 @@ export interface SupervisedRunOptions {
 /** A new run in an empty or new folder. */
 export async function trainNewRun(run: RunDescription, options: SupervisedRunOptions): Promise<SupervisedSummary> {
   const { task: name, recipe, config } = run;
-  warnOfPrecision(config, options.note);
+  const slow = precisionWarning(config.precision);
+  if (slow !== undefined) options.note(slow);
   const task = await findTask(name).create(config, { note: options.note, restoring: false });
   try {
     const description = { experiment: 'supervised', task: name, recipe, version: options.version, config };
@@ -172,11 +173,5 @@ async function train(
     });
   } finally {
     log.close();
-  }
-}
-
-function warnOfPrecision({ precision }: CommonConfig, note: (line: string) => void): void {
-  if (precision === 'bfloat16' && !loadTensorFlow().hasBfloat16) {
-    note('--precision bfloat16: this processor has no instructions for it; float32 is several times faster here');
   }
 }

@@ -1,12 +1,7 @@
-// Building blocks of the tasks' settings: each task's schema is its command line and its config.json.
+// What the tasks' settings share: each task's schema is its command line and its config.json.
 import { z } from 'zod';
+import { choice, number, precision, seed, wholeNumber } from '../cli/settings.ts';
 
-export const wholeNumber = (help: string, unit: string, minimum = 0) => z.int().min(minimum).meta({ help, unit });
-export const number = (help: string, unit: string, minimum = 0, maximum = Number.MAX_VALUE) =>
-  z.number().min(minimum).max(maximum).meta({ help, unit });
-export const choice = <const T extends readonly [string, ...string[]]>(help: string, values: T) =>
-  z.enum(values).meta({ help });
-export const flag = (help: string) => z.boolean().meta({ help });
 export const sizes = (help: string, unit: string) => z.array(z.int().min(1)).min(1).meta({ help, unit });
 
 /** Of several tasks. */
@@ -14,15 +9,12 @@ export const optimizer = choice('update rule', ['adam', 'adamax', 'sgd']);
 
 /** What every task has. */
 export const commonSettings = {
-  seed: z.int().min(0).max(0x7fffffff).meta({ help: 'all randomness of the run follows from it', unit: 'integer' }),
+  seed,
   epochs: wholeNumber('length of the run, in passes over the training examples', 'passes', 1),
   batchSize: wholeNumber('examples in an update', 'count', 1),
   widthMultiplier: number("factor of the network's widths, rounded", 'factor', 0.001, 100),
   learningRate: number('step size', 'per update', Number.MIN_VALUE),
-  precision: choice(
-    'of convolutions and matrix products; bfloat16 is faster on GPUs and CPUs with avx512_bf16 or amx_bf16, several times slower elsewhere',
-    ['float32', 'bfloat16'],
-  ),
+  precision,
   dataDir: z
     .string()
     .min(1)

@@ -1,4 +1,5 @@
-import { kebab, nearest, UsageError } from '../cli/index.ts';
+import { didYouMean, kebab, UsageError } from '../cli/index.ts';
+import { checkResumed } from '../cli/settings.ts';
 import { cifar10 } from './cifar10/task.ts';
 import { drawMnist } from './draw/task.ts';
 import type { CommonConfig } from './settings.ts';
@@ -49,14 +50,7 @@ export function resolveConfig(
 
 /** The settings of a resumed run. @throws UsageError for one that may not change. */
 export function resumedConfig(taskName: string, stored: CommonConfig, given: Record<string, unknown>): CommonConfig {
-  const changeable = [...CHANGEABLE, ...(findTask(taskName).changeable ?? [])];
-  for (const [key, value] of Object.entries(given)) {
-    const before = (stored as Record<string, unknown>)[key];
-    if (changeable.includes(key) || JSON.stringify(before) === JSON.stringify(value)) continue;
-    throw new UsageError(
-      `--${kebab(key)} ${value}: a resumed run keeps its settings, and this one has ${before}; leave the option out, or start a new run`,
-    );
-  }
+  checkResumed({ ...stored }, given, [...CHANGEABLE, ...(findTask(taskName).changeable ?? [])]);
   return parseConfig(taskName, { ...stored, ...given }, 'command line');
 }
 
@@ -76,9 +70,4 @@ export function parseConfig(taskName: string, value: unknown, source: string): C
   const problem = task.check?.(result.data);
   if (problem !== undefined) throw new UsageError(`${source}: ${problem}`);
   return result.data as CommonConfig;
-}
-
-function didYouMean(name: string, known: readonly string[]): string {
-  const hint = nearest(name, known);
-  return hint === undefined ? '' : `, did you mean ${hint}?`;
 }

@@ -1,7 +1,7 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DamagedFileError } from '../files/errors.ts';
+import { readJson } from '../files/json.ts';
 import { encodeGif, encodePng, writePicture } from '../report/pictures.ts';
 import type { RunFolder } from '../training/run-folder.ts';
 import { Speedometer } from '../training/speedometer.ts';
@@ -188,14 +188,7 @@ export async function trainSupervised(
 
 /** Takes the newest checkpoint's state into the task; the result is for `resumeFrom`. */
 export async function restoreSupervised(task: SupervisedTask, checkpointFolder: string): Promise<TrainerState> {
-  const path = join(checkpointFolder, TRAINER_FILE);
-  let state: TrainerState;
-  try {
-    state = stateSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch (error) {
-    const reason = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-    throw new DamagedFileError(path, reason);
-  }
+  const state = await readJson(join(checkpointFolder, TRAINER_FILE), stateSchema);
   await loadCheckpoint(checkpointFolder, task);
   return state;
 }

@@ -3,3 +3,13 @@ export function linearDecay(step: number, start: number, end: number, duration: 
   const progress = Math.min(1, Math.max(0, step / duration));
   return start + (end - start) * progress;
 }
+
+/** The learning rate at `progress`, in [0, 1): rises from 0 during `warmUp`, stays, and falls to 0 from `decayStart` on; both are shares of the run. */
+export function learningRateAt(
+  progress: number,
+  { learningRate, warmUp, decayStart }: { learningRate: number; warmUp: number; decayStart: number },
+): number {
+  const rising = warmUp > 0 ? progress / warmUp : 1;
+  const falling = decayStart < 1 ? (1 - progress) / (1 - decayStart) : 1;
+  return learningRate * Math.max(0, Math.min(1, rising, falling));
+}

@@ -9,8 +9,8 @@ import { scores, trainClassifier } from '../../src/supervised/cifar10/functions.
 import { createClassifier } from '../../src/supervised/cifar10/network.ts';
 import { Standardise } from '../../src/supervised/data/index.ts';
 import { meansOf } from '../../src/supervised/means.ts';
-import { learningRateAt } from '../../src/supervised/schedules.ts';
 import { resolveConfig, tasks } from '../../src/supervised/tasks.ts';
+import { learningRateAt } from '../../src/training/schedules.ts';
 
 describe('the learning rate', () => {
   it("is the paper's: full for half the run, then in a line to 0", () => {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { choice, flag, number, wholeNumber } from '../../cli/settings.ts';
 import { DEFAULT_DATA_DIR } from '../data/index.ts';
-import { choice, commonDefaults, commonSettings, flag, number, optimizer, wholeNumber } from '../settings.ts';
+import { commonDefaults, commonSettings, optimizer } from '../settings.ts';
 import type { Recipe } from '../task.ts';
 
 /** Every setting of a run of `--task cifar10`. */

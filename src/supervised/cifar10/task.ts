@@ -1,17 +1,19 @@
 import * as tf from '@tensorflow/tfjs';
-import { createOptimizer, createPolyakAverage } from '../../optimizers/index.ts';
+import { createOptimizer } from '../../optimizers/index.ts';
 import { deriveSeed } from '../../random/index.ts';
 import { gridPicture, scalePicture } from '../../report/pictures.ts';
 import { compile, type InputSpec } from '../../runtime/compile/index.ts';
 import type { NoiseSeed } from '../../runtime/seeded-noise.ts';
 import { loadTensorFlow } from '../../runtime/tensorflow.ts';
+import { learningRateAt } from '../../training/schedules.ts';
 import { augment, averagedLogits } from '../augmentation.ts';
+import { averagesOverEpochs, withAverages } from '../averages.ts';
 import { Batches, DEFAULT_DATA_DIR, type LabelledImages, loadCifar10, loadZca, Standardise } from '../data/index.ts';
 import { meansOf } from '../means.ts';
 import { optimizerConfig } from '../optimizer.ts';
-import { learningRateAt } from '../schedules.ts';
 import { firstExamples } from '../subset.ts';
 import type { CreateOptions, EvaluateOptions, Metrics, Moment, SupervisedTask, TaskDefinition } from '../task.ts';
+import { testBatches } from '../test-batches.ts';
 import { countParameters, namedTensors } from '../variables.ts';
 import { type Cifar10Config, cifar10Recipes, cifar10Schema } from './config.ts';
 import { scores, trainClassifier } from './functions.ts';
@@ -19,6 +21,8 @@ import { createClassifier } from './network.ts';
 
 const PIXELS = 32 * 32 * 3;
 const SHAPE = [32, 32, 3] as const;
+/** Mistakes in the picture, the first of the test set. */
+const SHOWN = 64;
 
 export const cifar10: TaskDefinition<Cifar10Config> = {
   about: 'classification of CIFAR-10 (section 5.1), the five arms of its table 1',
@@ -53,7 +57,7 @@ async function createCifar10(config: Cifar10Config, { note, restoring }: CreateO
           onProgress: note,
           splitFactors: loadTensorFlow().usesGpu,
         });
-  const batchesOf = (size: number, batchSeed: number | null) =>
+  const batchesOf = (size: number, batchSeed: number) =>
     new Batches({
       arrays: { images: train.images, labels: Int32Array.from(train.labels) },
       count: train.labels.length,
@@ -84,10 +88,7 @@ type Parts = {
 function assemble(config: Cifar10Config, { classifier, whitening, batches, test }: Parts): SupervisedTask {
   const { seed, labelSmoothing, translatePixels, flip, averageEpochs, testTimeAveraging, lateBeta1 } = config;
   const optimizer = createOptimizer(optimizerConfig(config), classifier.trainable);
-  const averages =
-    averageEpochs > 0
-      ? createPolyakAverage(classifier.trainable, { decay: 1 - 1 / (averageEpochs * batches.batchesPerEpoch + 1) })
-      : undefined;
+  const averages = averagesOverEpochs(classifier.trainable, averageEpochs, batches.batchesPerEpoch);
   const size = batches.getState().batchSize;
   const imagesSpec = (batch: number): InputSpec => ({ shape: [batch, ...SHAPE], dtype: 'uint8' });
   const labelsSpec = (batch: number): InputSpec => ({ shape: [batch], dtype: 'int32' });
@@ -123,7 +124,7 @@ function assemble(config: Cifar10Config, { classifier, whitening, batches, test 
         fn: ({ images, labels }) => {
           const views = { flips: testTimeAveraging, translations: testTimeAveraging };
           const logits = averagedLogits(classifier.model, whitening.whiten(images as tf.Tensor4D), views);
-          return { ...scores(logits, labels as tf.Tensor1D), classes: tf.argMax(logits, 1).toInt() };
+          return { ...scores(logits, labels as tf.Tensor1D) };
         },
       },
       exchangeAverages: { inputs: {}, fn: () => averages?.swap() },
@@ -138,25 +139,12 @@ function assemble(config: Cifar10Config, { classifier, whitening, batches, test 
   });
   const own = Object.values(variables);
 
-  /** Every test image, in batches of one size: the last batch begins earlier. `take` gets the results of those not seen before. */
-  const overTestSet = (
-    onProgress: EvaluateOptions['onProgress'],
-    take: (outputs: Record<'losses' | 'errors' | 'classes', ArrayLike<number>>, start: number, fresh: number) => void,
-  ) => {
-    const count = test.labels.length;
-    if (averages) program.steps.exchangeAverages.run({});
-    for (let done = 0; done < count; ) {
-      const start = Math.min(done, count - testSize);
-      const outputs = program.steps.test.values({
-        images: test.images.subarray(start * PIXELS, (start + testSize) * PIXELS),
-        labels: Int32Array.from(test.labels.subarray(start, start + testSize)),
-      });
-      take(outputs, start, done - start);
-      done = start + testSize;
-      onProgress?.(done, count);
-    }
-    if (averages) program.steps.exchangeAverages.run({});
-  };
+  const tested = <T>(work: () => T): T => withAverages(averages, () => program.steps.exchangeAverages.run({}), work);
+  const testFrom = (start: number) =>
+    program.steps.test.values({
+      images: test.images.subarray(start * PIXELS, (start + testSize) * PIXELS),
+      labels: Int32Array.from(test.labels.subarray(start, start + testSize)),
+    });
 
   return {
     batches,
@@ -179,19 +167,25 @@ function assemble(config: Cifar10Config, { classifier, whitening, batches, test 
       });
       return { loss: loss[0], error: error[0] };
     },
-    evaluate({ onProgress }: EvaluateOptions = {}): Metrics {
-      const means = meansOf();
-      overTestSet(onProgress, ({ losses, errors }, _start, fresh) => {
-        means.addEach({ testLoss: losses, testError: errors }, fresh);
-      });
-      return means.result();
-    },
+    evaluate: ({ onProgress }: EvaluateOptions = {}): Metrics =>
+      tested(() => {
+        const means = meansOf();
+        for (const { start, fresh } of testBatches(test.labels.length, testSize, onProgress)) {
+          const { losses, errors } = testFrom(start);
+          means.addEach({ testLoss: losses, testError: errors }, fresh);
+        }
+        return means.result();
+      }),
     pictures() {
       const mistakes: number[] = [];
-      overTestSet(undefined, ({ errors }, start, fresh) => {
-        for (let i = fresh; i < testSize; i++) if (errors[i] === 1) mistakes.push(start + i);
+      tested(() => {
+        for (const { start, fresh } of testBatches(test.labels.length, testSize)) {
+          const { errors } = testFrom(start);
+          for (let i = fresh; i < testSize; i++) if (errors[i] === 1) mistakes.push(start + i);
+          if (mistakes.length >= SHOWN) break;
+        }
       });
-      const shown = mistakes.slice(0, 64);
+      const shown = mistakes.slice(0, SHOWN);
       const images = shown.map((i) => test.images.subarray(i * PIXELS, (i + 1) * PIXELS));
       if (shown.length === 0) return { still: {}, moving: {} };
       const grid = { count: shown.length, height: 32, width: 32, channels: 3, columns: 8, range: 'levels' } as const;

@@ -66,6 +66,12 @@ export async function loadCifar10({ dataDir }: { dataDir: string }): Promise<Cif
   return { ...decodeAll(await readCifar10Archive(archive), archive), source: archive };
 }
 
+/** Whether a folder has CIFAR-10 in one of the forms that `loadCifar10` reads; it may still lack a file. */
+export function hasCifar10(dataDir: string): boolean {
+  const places = [TRAIN_FILES[0], join(FOLDER, TRAIN_FILES[0]), CIFAR10_ARCHIVE.name];
+  return places.some((name) => existsSync(join(dataDir, name)));
+}
+
 /** The six files in a `.tar.gz`, by their names without folders; nothing is written to the disk. */
 export async function readCifar10Archive(archive: string): Promise<Map<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();

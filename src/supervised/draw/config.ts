@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { choice, number, wholeNumber } from '../../cli/settings.ts';
 import { binarisation } from '../binary-mnist.ts';
-import { choice, commonDefaults, commonSettings, number, wholeNumber } from '../settings.ts';
+import { commonDefaults, commonSettings } from '../settings.ts';
 import type { Recipe } from '../task.ts';
 
 /** Every setting of a run of `--task draw-mnist`. */

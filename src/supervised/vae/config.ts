@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { choice, flag, number, wholeNumber } from '../../cli/settings.ts';
 import { binarisation } from '../binary-mnist.ts';
 import { DEFAULT_DATA_DIR } from '../data/index.ts';
-import { choice, commonDefaults, commonSettings, flag, number, optimizer, sizes, wholeNumber } from '../settings.ts';
+import { commonDefaults, commonSettings, optimizer, sizes } from '../settings.ts';
 import type { Recipe } from '../task.ts';
 
 const vaeSettings = {
