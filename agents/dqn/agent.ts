@@ -1,4 +1,5 @@
 import type { StepResult, VectorEnv } from 'gymnasium-js-bridge';
+import type { Exploration } from '../../src/agent/exploration.ts';
 import type { Generator } from '../../src/random/index.ts';
 import type { Experience } from '../../src/training/experience.ts';
 import { linearDecay } from '../../src/training/schedules.ts';
@@ -11,7 +12,7 @@ export interface AgentStep {
   agentSteps: number;
   /** Updates of the online network so far. */
   updates: number;
-  /** Probability of a random action in this step. */
+  /** The probability that an environment began to explore in this step. */
   epsilon: number;
   /** What the environments answered; its episodes carry unclipped scores. */
   result: StepResult;
@@ -25,7 +26,7 @@ export interface DqnParts {
   env: VectorEnv;
   runner: DqnRunner;
   experience: Experience;
-  exploration: Generator;
+  exploration: Exploration;
   sampling: Generator;
   /** Hears of what the user should know, a line each. */
   note?: ((line: string) => void) | undefined;
@@ -81,12 +82,10 @@ export class DqnAgent {
     runner.syncTarget();
   }
 
-  /** Epsilon-greedy actions, one for each environment. */
+  /** One action for each environment: the exploration policy's where it explores, else the greedy one. */
   private act(epsilon: number): Int32Array {
-    const { env, runner, experience, exploration } = this.parts;
-    const actions = Int32Array.from({ length: env.numEnvs }, () =>
-      exploration.uniform() < epsilon ? exploration.integer(env.actionSpace.n) : -1,
-    );
+    const { runner, experience, exploration } = this.parts;
+    const actions = exploration.choose(epsilon);
     if (actions.includes(-1)) {
       const greedy = runner.act(experience.stacks.states);
       for (let lane = 0; lane < actions.length; lane++) if (actions[lane] === -1) actions[lane] = greedy[lane];

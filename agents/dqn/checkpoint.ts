@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import type { VectorEnv } from 'gymnasium-js-bridge';
 import { z } from 'zod';
+import { createExploration, explorationStateSchema } from '../../src/agent/exploration.ts';
 import { DamagedFileError } from '../../src/files/errors.ts';
 import { readJson } from '../../src/files/json.ts';
 import {
@@ -18,7 +19,7 @@ import type { LoggedEpisode } from '../../src/training/episode-log.ts';
 import { Experience } from '../../src/training/experience.ts';
 import { DqnAgent } from './agent.ts';
 import type { DqnConfig } from './config.ts';
-import { createLearner, experienceOptions, type Learner } from './create.ts';
+import { createLearner, experienceOptions, explorationOptions, type Learner } from './create.ts';
 
 const STATE_FILE = 'agent.json';
 const TENSORS_FILE = 'agent.safetensors';
@@ -27,7 +28,7 @@ const stateSchema = z.strictObject({
   formatVersion: z.literal(1),
   agentSteps: z.int().min(0),
   updates: z.int().min(0),
-  exploration: z.array(z.number()),
+  exploration: explorationStateSchema,
   sampling: z.array(z.number()),
   experience: z.strictObject({
     episodesStarted: z.array(z.int()),
@@ -112,7 +113,7 @@ export async function loadAgent(
       env,
       runner: learner.runner,
       experience,
-      exploration: new Generator(state.exploration),
+      exploration: createExploration(explorationOptions(config, env), state.exploration),
       sampling: new Generator(state.sampling),
     },
     { agentSteps, updates },

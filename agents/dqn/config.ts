@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { EXPLORATIONS } from '../../src/agent/exploration.ts';
 import { choice, flag, number, precision, seed, wholeNumber } from '../../src/cli/settings.ts';
 import { REPLAY_COMPRESSIONS } from '../../src/replay/index.ts';
 
@@ -65,7 +66,21 @@ export const dqnConfigSchema = z.strictObject({
   updatePeriodSteps: wholeNumber('one update every', 'agent steps', 1),
   targetUpdatePeriodSteps: wholeNumber('the target network is copied every', 'agent steps', 1),
 
-  epsilonStart: number('probability of a random action, until learning starts', 'probability', 0, 1),
+  exploration: choice(
+    'epsilon-greedy: each random action for one step; temporally-extended: held for a random length (Dabney et al. 2021)',
+    EXPLORATIONS,
+  ),
+  holdExponent: number(
+    'P(an exploring action is held for n steps) falls as n to the power of minus this (temporally-extended)',
+    'exponent',
+  ),
+  longestHoldSteps: wholeNumber(
+    'an exploring action is held for at most (temporally-extended)',
+    'agent steps',
+    1,
+    1_000_000,
+  ),
+  epsilonStart: number('probability that a step begins to explore, until learning starts', 'probability', 0, 1),
   epsilonEnd: number('the same, from the end of the decay on', 'probability', 0, 1),
   epsilonDecaySteps: wholeNumber('the linear decay lasts, from the start of learning', 'agent steps', 1),
   evaluationEpsilon: number('probability of a random action in evaluation', 'probability', 0, 1),
@@ -114,6 +129,9 @@ const atari = {
   learningStarts: 50_000,
   updatePeriodSteps: 4,
   targetUpdatePeriodSteps: 10_000,
+  exploration: 'epsilon-greedy',
+  holdExponent: 2,
+  longestHoldSteps: 500,
   epsilonStart: 1,
   epsilonEnd: 0.1,
   epsilonDecaySteps: 1_000_000,
@@ -123,11 +141,18 @@ const atari = {
   logPeriodSteps: 1_000,
 } satisfies DqnConfig;
 
+/** Settings that came later, with what they are in runs from before: such a run's config.json lacks them. */
+export const settingsOfEarlierRuns = {
+  exploration: 'epsilon-greedy',
+  holdExponent: atari.holdExponent,
+  longestHoldSteps: atari.longestHoldSteps,
+} satisfies Partial<DqnConfig>;
+
 /** Named settings; each says what it is. docs/dqn.md lists where each differs from its source. */
 export const presets = {
   fast: {
     about:
-      'learns fastest per hour on 2 cores (the default): weight norm, n-step double DQN, compressed replay, 4 environments',
+      'learns fastest per hour on 2 cores (the default): weight norm, 3-step double DQN, held exploration, 4 environments',
     config: {
       ...atari,
       numEnvs: 4,
@@ -139,6 +164,7 @@ export const presets = {
       replayCompression: 'delta',
       learningStarts: 10_000,
       targetUpdatePeriodSteps: 4_000,
+      exploration: 'temporally-extended',
       epsilonEnd: 0.01,
       epsilonDecaySteps: 150_000,
     },

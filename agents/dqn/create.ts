@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { VectorEnv, VectorEnvOptions } from 'gymnasium-js-bridge';
+import { createExploration, type ExplorationOptions } from '../../src/agent/exploration.ts';
 import { mlpQNetwork, natureQNetwork } from '../../src/networks/index.ts';
 import { trainableVariables } from '../../src/networks/variables.ts';
 import { createOptimizer, type OptimizerConfig } from '../../src/optimizers/index.ts';
@@ -42,6 +43,11 @@ export function replayOptions(config: DqnConfig, env: VectorEnv): ReplayOptions 
 export function experienceOptions(config: DqnConfig, env: VectorEnv): ExperienceOptions {
   const { clipRewards, lifeLossTerminates, seed } = config;
   return { replay: replayOptions(config, env), clipRewards, lifeLossTerminates, seed };
+}
+
+export function explorationOptions(config: DqnConfig, env: VectorEnv): ExplorationOptions {
+  const { exploration, holdExponent, longestHoldSteps, seed } = config;
+  return { exploration, holdExponent, longestHoldSteps, seed, numEnvs: env.numEnvs, numActions: env.actionSpace.n };
 }
 
 /** A Q-network for the config's environment, with the initial weights of its seed. */
@@ -123,7 +129,7 @@ export async function createDqn(
     env,
     runner: learner.runner,
     experience,
-    exploration: new Generator(config.seed, 'exploration'),
+    exploration: createExploration(explorationOptions(config, env)),
     sampling: new Generator(config.seed, 'sampling'),
     note,
   });

@@ -23,7 +23,16 @@ export function resolveConfig(preset: string | undefined, given: Partial<DqnConf
     const known = Object.keys(presets);
     throw new UsageError(`unknown preset "${name}"${didYouMean(name, known)} There are: ${known.join(', ')}`);
   }
-  return parseConfig({ ...presets[name as PresetName].config, ...given }, 'command line');
+  const config = parseConfig({ ...presets[name as PresetName].config, ...given }, 'command line');
+  if (config.exploration !== 'temporally-extended') {
+    const idle = (['holdExponent', 'longestHoldSteps'] as const).find((key) => given[key] !== undefined);
+    if (idle !== undefined) {
+      throw new UsageError(
+        `--${kebab(idle)} ${given[idle]} does nothing with --exploration ${config.exploration}: leave it out, or give --exploration temporally-extended`,
+      );
+    }
+  }
+  return config;
 }
 
 /** Checks a whole config, such as that of a run folder. `source` names where it is from. */

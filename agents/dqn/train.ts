@@ -8,7 +8,7 @@ import { MetricsWriter, type ScalarWriter } from '../../src/training/metrics.ts'
 import { RunFolder } from '../../src/training/run-folder.ts';
 import { readTrainerState, type TrainingStatus, type TrainSummary, train } from '../../src/training/trainer.ts';
 import { loadAgent, saveAgent } from './checkpoint.ts';
-import type { DqnConfig } from './config.ts';
+import { type DqnConfig, settingsOfEarlierRuns } from './config.ts';
 import { createDqn, envOptions, replayOptions } from './create.ts';
 import { checkMemory, parseConfig } from './resolve.ts';
 
@@ -82,7 +82,9 @@ export async function resumeDqn(given: Partial<DqnConfig>, options: TrainDqnOpti
 /** The settings of the run in a folder. */
 export async function readRunConfig(folder: RunFolder): Promise<DqnConfig> {
   const description = (await folder.readConfig()) as Partial<RunDescription>;
-  return parseConfig(description?.config, folder.configPath);
+  const config: unknown = description?.config;
+  const isObject = typeof config === 'object' && config !== null;
+  return parseConfig(isObject ? { ...settingsOfEarlierRuns, ...config } : config, folder.configPath);
 }
 
 type TrainingParts = Awaited<ReturnType<typeof createDqn>> & {

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { UsageError } from './command.ts';
 import { kebab } from './schema-options.ts';
 
-export const wholeNumber = (help: string, unit: string, minimum = 0) => z.int().min(minimum).meta({ help, unit });
+export const wholeNumber = (help: string, unit: string, minimum = 0, maximum = Number.MAX_SAFE_INTEGER) =>
+  z.int().min(minimum).max(maximum).meta({ help, unit });
 export const number = (help: string, unit: string, minimum = 0, maximum = Number.MAX_VALUE) =>
   z.number().min(minimum).max(maximum).meta({ help, unit });
 export const choice = <const T extends readonly [string, ...string[]]>(help: string, values: T) =>
