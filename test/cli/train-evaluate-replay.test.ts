@@ -137,6 +137,11 @@ describe('bad input gives one line and exit code 2', () => {
       ['train-agent', '--game', 'Enduro', '--replay-capacity', '900000000', '--run-dir', 'RUN'],
       '--replay-capacity 900000000 needs',
     ],
+    [
+      ['train-agent', '--game', 'Enduro', '--preset', 'nature', '--hold-exponent', '3', '--run-dir', 'RUN'],
+      '--hold-exponent 3 does nothing with --exploration epsilon-greedy',
+    ],
+    [['train-agent', '--game', 'Enduro', '--longest-hold-steps', '0', '--run-dir', 'RUN'], '--longest-hold-steps'],
     [['train-agent', '--resume'], '--resume needs the folder'],
     [['train-agent', '--resume', '--run-dir', 'RUN'], 'does not exist'],
     [['train-agent', '--env-id', 'Pendulum-v1', '--run-dir', 'RUN'], 'Pendulum-v1'],

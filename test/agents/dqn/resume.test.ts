@@ -1,5 +1,5 @@
 import '../../node-backend.ts';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
@@ -41,6 +41,15 @@ const pong: Partial<DqnConfig> = {
   initialization: 'data-dependent',
 };
 
+/** Stopped while actions are held: at an exponent of 0.5 and a longest hold of 40 most of the time one is. */
+const heldActions: Partial<DqnConfig> = {
+  ...cartPole,
+  numEnvs: 2,
+  exploration: 'temporally-extended',
+  holdExponent: 0.5,
+  longestHoldSteps: 40,
+};
+
 /** Lines of metrics without what depends on the clock and the process. */
 function metrics(runDir: string): object[] {
   const lines = readFileSync(join(runDir, 'metrics.jsonl'), 'utf8').trim().split('\n');
@@ -53,6 +62,7 @@ function metrics(runDir: string): object[] {
 test.each([
   ['CartPole, its replay overwritten', cartPole, 400, 800],
   ['Pong in 3 environments with sticky actions', pong, 450, 900],
+  ['CartPole with held actions', heldActions, 300, 600],
 ])('%s: a resumed run gives bit for bit what an unbroken one does', async (_, given, stop, end) => {
   const tensorsBefore = tf.memory().numTensors;
   const [whole, broken] = [join(folder, 'whole'), join(folder, 'broken')];
@@ -96,6 +106,20 @@ test('an interrupted run saves and can be resumed; a finished one has nothing le
   expect(summary).toMatchObject({ interrupted: true, agentSteps: 250 });
   expect((await resumeDqn({}, { runDir, version: 'test' })).agentSteps).toBe(600);
   expect(await resumeDqn({}, { runDir, version: 'test' })).toMatchObject({ agentSteps: 600, interrupted: false });
+});
+
+test('a run from before exploration was a setting goes on as it was', async () => {
+  const [whole, broken] = [join(folder, 'whole'), join(folder, 'broken')];
+  await trainDqn(resolveConfig(undefined, { ...cartPole, steps: 400 }), { runDir: whole, version: 'test' });
+  await trainDqn(resolveConfig(undefined, { ...cartPole, steps: 200 }), { runDir: broken, version: 'test' });
+  const description = JSON.parse(readFileSync(join(broken, 'config.json'), 'utf8'));
+  for (const key of ['exploration', 'holdExponent', 'longestHoldSteps']) {
+    expect(description.config).toHaveProperty(key);
+    delete description.config[key];
+  }
+  writeFileSync(join(broken, 'config.json'), JSON.stringify(description));
+  await resumeDqn({ steps: 400 }, { runDir: broken, version: 'test' });
+  expect(metrics(broken)).toEqual(metrics(whole));
 });
 
 test('settings that decide what is learned cannot be changed on resume', async () => {
