@@ -1,5 +1,5 @@
 import { Argument } from 'commander';
-import { newCommand, numberIn, runCommand, UsageError, wholeNumber } from '../src/cli/index.ts';
+import { newCommand, numberIn, runCommand, UsageError, wholeNumber, writeResult } from '../src/cli/index.ts';
 import { exitOnInterrupt } from '../src/cli/interrupt.ts';
 import type { PrepareOptions } from './benchmark/plan.ts';
 import { formatReport } from './benchmark/report.ts';
@@ -77,17 +77,17 @@ command.action(async (what: string, options: Options) => {
     note,
     defer: (close: (typeof closers)[number]) => closers.push(close),
   };
-  const printJson = (result: object) => process.stdout.write(`${JSON.stringify(result, null, 1)}\n`);
+  const printJson = (result: object) => writeResult(`${JSON.stringify(result, null, 1)}\n`);
   try {
     if (what === 'memory') {
       const print = (line: string) => (json ? process.stderr : process.stdout).write(`${line}\n`);
       const result = await watchMemory({ updates, batchSize }, prepareOptions, print);
-      if (json) printJson(result);
+      if (json) await printJson(result);
       if (!result.constant) process.exitCode = 1;
     } else {
       const { report, plan } = await compare(what, options, prepareOptions);
-      if (json) printJson(report);
-      else process.stdout.write(formatReport(report, plan));
+      if (json) await printJson(report);
+      else await writeResult(formatReport(report, plan));
     }
   } finally {
     for (const close of closers.reverse()) await close();

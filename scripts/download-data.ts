@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs';
-import { SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import { Argument } from 'commander';
 import { newCommand, runCommand, UsageError } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import { DATASETS, type DatasetName, DEFAULT_DATA_DIR, downloadDataset } from '../src/supervised/data/datasets.ts';
+import { newBar } from '../src/training/progress.ts';
 
 const PLAIN_PERIOD_MS = 5_000;
 
@@ -71,13 +72,7 @@ function newProgress(stream: NodeJS.WriteStream) {
     update: (file: string, bytes: number, total: number | undefined) => {
       if (stream.isTTY) {
         if (!bar) {
-          bar = new SingleBar({
-            stream,
-            format: '{bar} {percentage} % | {line}',
-            barsize: 20,
-            hideCursor: true,
-            fps: 5,
-          });
+          bar = newBar(stream, '{bar} {percentage} % | {line}');
           bar.start(total ?? bytes, 0, { line: '' });
         }
         bar.setTotal(total ?? bytes);

@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { evaluateDqn, protocols } from '../agents/dqn/evaluate.ts';
-import { newCommand, numberIn, runCommand, wholeNumber } from '../src/cli/index.ts';
+import { newCommand, numberIn, runCommand, wholeNumber, writeResult } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
 
@@ -21,6 +21,11 @@ const command = newCommand('evaluate-agent', 'Plays whole episodes with a traine
   )
   .option('--epsilon <probability>', "of a random action, in place of the protocol's", numberIn(0, 1))
   .option('--max-episode-frames <frames>', "cut episodes off, in place of the protocol's", wholeNumber(1))
+  .option(
+    '--env-timeout-seconds <seconds>',
+    'longest wait for the environments to answer, then they are started again (default: as the run)',
+    numberIn(0.001, 86_400),
+  )
   .option('--checkpoint <agent steps>', 'which checkpoint (default: the newest)', wholeNumber(0))
   .option('--record', "record every episode in the run's recordings folder, for replay-episode")
   .option('--json', 'print one JSON object on stdout, and nothing else')
@@ -40,13 +45,14 @@ command.action(async ({ run, json, ...options }) => {
     runDir: run,
     ...options,
     signal: onInterrupt(() => process.stderr.write('stopping: reporting the episodes that have ended\n')),
+    note: (line) => process.stderr.write(`${line}\n`),
     onEpisode: (episode, number) =>
       process.stderr.write(
         `episode ${number + 1} of ${options.episodes}: score ${episode.return} in ${episode.lengthFrames} frames (seed ${episode.seed})\n`,
       ),
   });
   if (json) {
-    process.stdout.write(`${JSON.stringify(evaluation)}\n`);
+    await writeResult(`${JSON.stringify(evaluation)}\n`);
     return;
   }
   const { meanReturn, medianReturn, stdReturn, minReturn, maxReturn, humanNormalizedScore, episodes } = evaluation;
@@ -54,11 +60,11 @@ command.action(async ({ run, json, ...options }) => {
     humanNormalizedScore === null
       ? ''
       : `\nhuman-normalised ${(humanNormalizedScore * 100).toFixed(1)} % (0 % random play, 100 % a human tester)`;
-  process.stdout.write(
+  await writeResult(
     `${evaluation.environment}, checkpoint of agent step ${evaluation.checkpointAgentSteps}, ${evaluation.protocol ?? "the run's own"} protocol, epsilon ${evaluation.epsilon}\n` +
       `${episodes.length} episodes: mean ${meanReturn.toFixed(1)}, median ${medianReturn.toFixed(1)}, std ${stdReturn.toFixed(1)}, from ${minReturn} to ${maxReturn}${percent}\n`,
   );
-  for (const { recording } of episodes) if (recording !== undefined) process.stdout.write(`recorded ${recording}\n`);
+  for (const { recording } of episodes) if (recording !== undefined) await writeResult(`recorded ${recording}\n`);
 });
 
 await runCommand(command);

@@ -1,4 +1,4 @@
-import { newCommand, runCommand, wholeNumber } from '../src/cli/index.ts';
+import { newCommand, runCommand, wholeNumber, writeResult } from '../src/cli/index.ts';
 import { exitOnInterrupt } from '../src/cli/interrupt.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
 import { evaluateRun } from '../src/supervised/run.ts';
@@ -51,7 +51,7 @@ command.action(async ({ run, json, checkpoint, importanceSamples, testExamples, 
     display?.stop();
   }
   const { task, recipe, metrics, checkpoint: updates } = evaluation;
-  process.stdout.write(
+  await writeResult(
     json
       ? `${JSON.stringify(evaluation)}\n`
       : `${task} (${recipe}), checkpoint of update ${updates}: ${findTask(task).describe(metrics)}\n`,

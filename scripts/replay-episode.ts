@@ -1,7 +1,6 @@
 import { statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
-import { SingleBar } from 'cli-progress';
-import { newCommand, numberIn, runCommand, UsageError } from '../src/cli/command.ts';
+import { newCommand, numberIn, runCommand, UsageError, writeResult } from '../src/cli/command.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import {
   differenceText,
@@ -15,6 +14,7 @@ import {
   type Verification,
   verifyRecording,
 } from '../src/recording/index.ts';
+import { newBar } from '../src/training/progress.ts';
 
 interface Options {
   verify?: true;
@@ -23,6 +23,7 @@ interface Options {
   speed: number;
   json?: true;
   force?: true;
+  envTimeoutSeconds: number;
 }
 
 const command = newCommand(
@@ -38,6 +39,12 @@ const command = newCommand(
   .option('--gif <out.gif>', 'make a GIF (20 frames/s)')
   .option('--speed <factor>', 'speed of the video and the GIF, from 0.1 to 10', numberIn(0.1, 10), 1)
   .option('--force', 'replace an existing video or GIF')
+  .option(
+    '--env-timeout-seconds <seconds>',
+    'longest wait for the environment to answer; then it is started again',
+    numberIn(0.001, 86_400),
+    60,
+  )
   .option('--json', 'print one JSON object')
   .action(replayEpisode);
 
@@ -53,9 +60,12 @@ async function replayEpisode(file: string, options: Options): Promise<void> {
   }
 
   const signal = onInterrupt(() => {});
+  const note = (line: string) => process.stderr.write(`replay-episode: note: ${line}\n`);
   try {
     const withProgress = (label: string, run: (replay: ReplayOptions) => Promise<void>) =>
-      showProgress(label, recording.lengthSteps, (onProgress) => run({ onProgress, signal }));
+      showProgress(label, recording.lengthSteps, (onProgress) =>
+        run({ onProgress, signal, note, timeoutMs: Math.ceil(options.envTimeoutSeconds * 1000) }),
+      );
     let verification: Verification | undefined;
     if (options.verify) {
       await withProgress('verifying', async (replay) => {
@@ -67,7 +77,7 @@ async function replayEpisode(file: string, options: Options): Promise<void> {
         await withProgress(video, (replay) => renderMp4(recording, { ...replay, path: video, speed }));
       if (gif !== undefined) await withProgress(gif, (replay) => renderGif(recording, { ...replay, path: gif, speed }));
     }
-    report(file, recording, options, verification);
+    await report(file, recording, options, verification);
   } catch (error) {
     if (!signal.aborted) throw error;
     process.stderr.write('replay-episode: interrupted\n');
@@ -75,12 +85,12 @@ async function replayEpisode(file: string, options: Options): Promise<void> {
   }
 }
 
-function report(
+async function report(
   file: string,
   recording: EpisodeRecording,
   options: Options,
   verification: Verification | undefined,
-): void {
+): Promise<void> {
   const { video, gif, json } = options;
   const failed = verification !== undefined && !verification.equal;
   for (const { name, recorded, current } of verification?.packageDifferences ?? []) {
@@ -92,18 +102,18 @@ function report(
 
   if (json) {
     const outputs = failed ? {} : { ...(video !== undefined && { video }), ...(gif !== undefined && { gif }) };
-    process.stdout.write(
+    await writeResult(
       `${JSON.stringify({ file, ...summaryData(recording), ...(verification && { verification }), ...outputs })}\n`,
     );
     return;
   }
   if (verification?.equal) {
-    process.stdout.write(`${file}: equal: all ${recording.lengthSteps + 1} frames, the rewards and the end\n`);
+    await writeResult(`${file}: equal: all ${recording.lengthSteps + 1} frames, the rewards and the end\n`);
   }
-  if (!failed) for (const path of [video, gif]) if (path !== undefined) process.stdout.write(`${path}: made\n`);
+  if (!failed) for (const path of [video, gif]) if (path !== undefined) await writeResult(`${path}: made\n`);
   if (verification === undefined && video === undefined && gif === undefined) {
     const lines = summaryLines(recording).map(([label, text]) => `${label.padEnd(12)} ${text}\n`);
-    process.stdout.write(lines.join(''));
+    await writeResult(lines.join(''));
   }
 }
 
@@ -125,11 +135,7 @@ async function showProgress(
   run: (onProgress: (done: number) => void) => Promise<void>,
 ): Promise<void> {
   if (!process.stderr.isTTY) return run(() => {});
-  const bar = new SingleBar({
-    format: `${label} {bar} {value}/{total} agent steps, {eta_formatted} left`,
-    stream: process.stderr,
-    clearOnComplete: true,
-  });
+  const bar = newBar(process.stderr, `${label} {bar} {value}/{total} agent steps, {eta_formatted} left`, true);
   bar.start(total, 0);
   try {
     await run((done) => bar.update(done));

@@ -1,7 +1,7 @@
 import { type DqnConfig, dqnConfigSchema, presets } from '../agents/dqn/config.ts';
 import { defaultPreset, resolveConfig } from '../agents/dqn/resolve.ts';
 import { resumeDqn, trainDqn } from '../agents/dqn/train.ts';
-import { addSettings, givenSettings, newCommand, runCommand, UsageError } from '../src/cli/index.ts';
+import { addSettings, givenSettings, newCommand, runCommand, UsageError, writeResult } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import { packageVersion } from '../src/cli/version.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
@@ -46,7 +46,7 @@ command.action(async ({ preset, runDir, resume, printConfig }) => {
   if (resume && printConfig) throw new UsageError(`--print-config: the settings of a run are in ${runDir}/config.json`);
   const config = resume ? undefined : resolveConfig(preset, given);
   if (printConfig) {
-    process.stdout.write(`${JSON.stringify(config, null, 2)}\n`);
+    await writeResult(`${JSON.stringify(config, null, 2)}\n`);
     return;
   }
 

@@ -1,4 +1,4 @@
-import { addSettings, givenSettings, newCommand, runCommand, UsageError } from '../src/cli/index.ts';
+import { addSettings, givenSettings, newCommand, runCommand, UsageError, writeResult } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import { packageVersion } from '../src/cli/version.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
@@ -57,7 +57,7 @@ command.action(async ({ task, recipe, runDir, resume, printConfig, json }) => {
   }
   const resolved = resume ? undefined : { task: task as string, ...resolveConfig(task, recipe, given) };
   if (printConfig) {
-    process.stdout.write(`${JSON.stringify(resolved!.config, null, 2)}\n`);
+    await writeResult(`${JSON.stringify(resolved!.config, null, 2)}\n`);
     return;
   }
 
@@ -87,7 +87,7 @@ command.action(async ({ task, recipe, runDir, resume, printConfig, json }) => {
     display?.stop();
     const { interrupted, epoch, wallSeconds, metrics, checkpoint } = summary;
     if (json) {
-      process.stdout.write(`${JSON.stringify({ task: taskName, run: folder, ...summary })}\n`);
+      await writeResult(`${JSON.stringify({ task: taskName, run: folder, ...summary })}\n`);
       return;
     }
     process.stdout.write(

@@ -32,6 +32,20 @@ export interface DqnParts {
   note?: ((line: string) => void) | undefined;
 }
 
+/** A step whose actions were sent and whose updates were made, and whose answer has not come yet. */
+export interface StepUnderWay {
+  epsilon: number;
+  actions: Int32Array;
+  learned: LearnResult[];
+}
+
+/** How far an agent has come. */
+export interface DqnProgress {
+  agentSteps: number;
+  updates: number;
+  underWay?: StepUnderWay | undefined;
+}
+
 /**
  * Deep Q-learning with a target network and experience replay (Mnih et al. 2015, algorithm 1), over several environments at once.
  */
@@ -39,23 +53,43 @@ export class DqnAgent {
   readonly parts: Readonly<DqnParts>;
   agentSteps: number;
   updates: number;
+  /** The step that was begun and not finished, if any. */
+  underWay: StepUnderWay | undefined;
+  /** Whether the state is whole: false where an update failed midway. */
+  canBeSaved = true;
 
-  constructor(parts: DqnParts, { agentSteps, updates } = { agentSteps: 0, updates: 0 }) {
+  constructor(parts: DqnParts, { agentSteps, updates, underWay }: DqnProgress = { agentSteps: 0, updates: 0 }) {
     this.parts = parts;
     this.agentSteps = agentSteps;
     this.updates = updates;
+    this.underWay = underWay;
   }
 
-  /** One action in each environment, and the updates that fall due meanwhile: the emulators run while the learner learns. */
+  /**
+   * One action in each environment, and the updates that fall due meanwhile: the emulators run while the learner learns. A step whose answer never came
+   * (the environments were lost, the run was stopped) is taken up where it was left: the same actions are sent again.
+   */
   async step(): Promise<AgentStep> {
-    const { config, env, runner, experience, sampling } = this.parts;
-    const epsilon = this.epsilon();
-    const actions = this.act(epsilon);
+    const { env, experience } = this.parts;
+    const epsilon = this.underWay?.epsilon ?? this.epsilon();
+    const actions = this.underWay?.actions ?? this.act(epsilon);
     env.send(actions);
+    const learned = this.underWay?.learned ?? this.learn();
+    this.underWay = { epsilon, actions, learned };
 
+    const result = await env.receive();
+    experience.record(actions, result);
+    this.agentSteps += env.numEnvs;
+    this.underWay = undefined;
+    return { agentSteps: this.agentSteps, updates: this.updates, epsilon, result, learned };
+  }
+
+  /** The updates that fall due in this step, on what was stored before it. */
+  private learn(): LearnResult[] {
+    const { config, env, runner, experience, sampling } = this.parts;
     const learned: LearnResult[] = [];
-    const end = this.agentSteps + env.numEnvs;
-    for (let step = this.agentSteps + 1; step <= end; step++) {
+    this.canBeSaved = false;
+    for (let step = this.agentSteps + 1; step <= this.agentSteps + env.numEnvs; step++) {
       if (step <= config.learningStarts) continue;
       if (step % config.targetUpdatePeriodSteps === 0) runner.syncTarget();
       if (step % config.updatePeriodSteps === 0) {
@@ -64,11 +98,8 @@ export class DqnAgent {
         this.updates += 1;
       }
     }
-
-    const result = await env.receive();
-    experience.record(actions, result);
-    this.agentSteps = end;
-    return { agentSteps: end, updates: this.updates, epsilon, result, learned };
+    this.canBeSaved = true;
+    return learned;
   }
 
   /** Before the first update: scales and shifts from what was played, where asked for; then both networks are the same. */

@@ -15,6 +15,7 @@ import {
 import { assignStored, variableTensors } from '../../src/files/variables.ts';
 import { allVariables } from '../../src/networks/variables.ts';
 import { Generator } from '../../src/random/index.ts';
+import { checkFinite } from '../../src/training/diverged.ts';
 import type { LoggedEpisode } from '../../src/training/episode-log.ts';
 import { Experience } from '../../src/training/experience.ts';
 import { DqnAgent } from './agent.ts';
@@ -28,6 +29,13 @@ const stateSchema = z.strictObject({
   formatVersion: z.literal(1),
   agentSteps: z.int().min(0),
   updates: z.int().min(0),
+  underWay: z
+    .strictObject({
+      epsilon: z.number(),
+      actions: z.array(z.int().min(0)),
+      learned: z.array(z.strictObject({ loss: z.number(), meanQ: z.number() })),
+    })
+    .optional(),
   exploration: explorationStateSchema,
   sampling: z.array(z.number()),
   experience: z.strictObject({
@@ -39,7 +47,8 @@ const stateSchema = z.strictObject({
 
 /**
  * Writes an agent's whole state into an existing, empty folder: `agent.json`, `agent.safetensors`; and the online network as a tfjs model, `network/`, which
- * any backend loads for playing. Call between steps.
+ * any backend loads for playing. Call between steps, or after one that was left when its answer did not come.
+ * @throws DivergedError where a number of it is not finite: such a checkpoint is worth nothing.
  */
 export async function saveAgent(folder: string, agent: DqnAgent, learner: Learner): Promise<void> {
   const { experience, exploration, sampling } = agent.parts;
@@ -47,12 +56,15 @@ export async function saveAgent(folder: string, agent: DqnAgent, learner: Learne
     formatVersion: 1,
     agentSteps: agent.agentSteps,
     updates: agent.updates,
+    ...(agent.underWay && { underWay: { ...agent.underWay, actions: Array.from(agent.underWay.actions) } }),
     exploration: exploration.getState(),
     sampling: sampling.getState(),
     experience: experience.getState(),
   };
   learner.runner.pull();
-  const tensors = variableTensors(learnerVariables(learner));
+  const variables = variableTensors(learnerVariables(learner));
+  checkFinite(variables);
+  const tensors: Record<string, WritableTensor> = { ...variables };
   experience.loggedEpisodes().forEach((episodes, lane) => {
     Object.assign(tensors, packEpisodes(`episodes/${lane}`, episodes));
   });
@@ -107,6 +119,7 @@ export async function loadAgent(
   const options = experienceOptions(config, env);
   const experience = await Experience.restore(env, options, episodes, state.experience, onProgress);
   const { agentSteps, updates } = state;
+  const underWay = state.underWay && { ...state.underWay, actions: Int32Array.from(state.underWay.actions) };
   const agent = new DqnAgent(
     {
       config,
@@ -116,7 +129,7 @@ export async function loadAgent(
       exploration: createExploration(explorationOptions(config, env), state.exploration),
       sampling: new Generator(state.sampling),
     },
-    { agentSteps, updates },
+    { agentSteps, updates, underWay },
   );
   return { agent, learner };
 }

@@ -17,6 +17,13 @@ export const dqnConfigSchema = z.strictObject({
   steps: wholeNumber('length of the run', 'agent steps', 1),
   numEnvs: wholeNumber('environments that run side by side', 'count', 1),
 
+  envTimeoutSeconds: number(
+    'longest wait for the environments to answer; then they are started again',
+    'seconds',
+    0.001,
+    86_400,
+  ),
+
   frameStack: wholeNumber('newest frames in a state', 'frames', 1),
   stickyActionProbability: number('the emulator repeats the last action with this probability', 'probability', 0, 1),
   maxNoops: wholeNumber('an episode starts with fewer than this many no-op frames; 0: none', 'frames'),
@@ -99,6 +106,7 @@ const atari = {
   seed: 1,
   steps: 1_000_000,
   numEnvs: 1,
+  envTimeoutSeconds: 60,
   frameStack: 4,
   stickyActionProbability: 0,
   maxNoops: 30,
@@ -143,6 +151,7 @@ const atari = {
 
 /** Settings that came later, with what they are in runs from before: such a run's config.json lacks them. */
 export const settingsOfEarlierRuns = {
+  envTimeoutSeconds: atari.envTimeoutSeconds,
   exploration: 'epsilon-greedy',
   holdExponent: atari.holdExponent,
   longestHoldSteps: atari.longestHoldSteps,

@@ -16,9 +16,11 @@ import { compilePolicy, DqnRunner } from './runner.ts';
 /** The environments of a run. Single frames come over the wire; the agent stacks them itself, as its replay does. */
 export function envOptions(config: DqnConfig): VectorEnvOptions {
   const { game, envId, numEnvs, seed } = config;
-  if (game === null) return { id: envId!, numEnvs, seed };
+  const timeoutMs = Math.ceil(config.envTimeoutSeconds * 1000);
+  const common = { numEnvs, seed, timeoutMs };
+  if (game === null) return { ...common, id: envId! };
   const { stickyActionProbability, maxNoops, maxEpisodeFrames } = config;
-  return { game, numEnvs, seed, frameStack: 1, stickyActionProbability, maxNoops, maxEpisodeFrames };
+  return { ...common, game, frameStack: 1, stickyActionProbability, maxNoops, maxEpisodeFrames };
 }
 
 /** What the replay stores of an environment's observations. */

@@ -11,6 +11,7 @@ import {
 } from '../../src/evaluation/index.ts';
 import { type EpisodeRecording, RECORDING_EXTENSION, writeRecording } from '../../src/recording/episode-file.ts';
 import { EpisodeRecorder } from '../../src/recording/recorder.ts';
+import { faultLine, RESTARTS_IN_A_ROW } from '../../src/training/recovery.ts';
 import { RunFolder } from '../../src/training/run-folder.ts';
 import { readNetwork } from './checkpoint.ts';
 import type { DqnConfig } from './config.ts';
@@ -41,11 +42,15 @@ export interface EvaluateOptions {
   /** In place of the protocol's. */
   epsilon?: number;
   maxEpisodeFrames?: number;
+  /** In place of the run's. */
+  envTimeoutSeconds?: number;
   /** Agent step of the checkpoint; the newest where not given. */
   checkpoint?: number;
   /** Writes each episode to the run's `recordings` folder. */
   record?: boolean;
   signal?: AbortSignal;
+  /** Hears what the user should know, a line each. */
+  note?: (line: string) => void;
   onEpisode?: (episode: FinishedEpisode, number: number) => void;
 }
 
@@ -84,12 +89,18 @@ export async function evaluateDqn(options: EvaluateOptions): Promise<Evaluation>
     ...config,
     ...(protocol !== null && protocols[protocol].settings),
     ...(options.maxEpisodeFrames !== undefined && { maxEpisodeFrames: options.maxEpisodeFrames }),
+    ...(options.envTimeoutSeconds !== undefined && { envTimeoutSeconds: options.envTimeoutSeconds }),
     numEnvs: Math.min(episodes, MOST_ENVS),
   };
 
   const loadNetwork = await readNetwork(checkpoint.path);
 
-  const env = await makeVectorEnv({ ...envOptions(evaluated), seed });
+  const env = await makeVectorEnv({
+    ...envOptions(evaluated),
+    seed,
+    maxRestarts: RESTARTS_IN_A_ROW,
+    onFault: (fault) => options.note?.(faultLine(fault)),
+  });
   let player: ReturnType<typeof createPlayer> | undefined;
   try {
     player = createPlayer(evaluated, env, loadNetwork);

@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
+import { allVariables } from '../../src/networks/variables.ts';
 import type { FrameArray, ReplayOptions, TransitionBatch } from '../../src/replay/index.ts';
 import { compile, type InputSpec, type Precision } from '../../src/runtime/compile/index.ts';
+import { allFinite, DivergedError } from '../../src/training/diverged.ts';
 import { type DataDependentInitReport, dataDependentInit } from '../../src/weightnorm/index.ts';
 import { type BatchTensors, type DqnFunctions, greedyActions, networkInput, type QNetworks } from './functions.ts';
 
@@ -34,11 +36,24 @@ export class DqnRunner {
     return this.program.steps.act.values({ states }).actions;
   }
 
-  /** One update of the online network. */
+  /**
+   * One update of the online network.
+   * @throws DivergedError where its loss or its values are not finite.
+   */
   learn(batch: TransitionBatch): LearnResult {
     this.actingIsStale = true;
     const { loss, meanQ } = this.program.steps.learn.values({ ...batch });
+    if (!allFinite([loss[0], meanQ[0]])) throw this.diverged(loss[0], meanQ[0]);
     return { loss: loss[0], meanQ: meanQ[0] };
+  }
+
+  private diverged(loss: number, meanQ: number): DivergedError {
+    this.pull();
+    const spoiled = allVariables(this.networks.online).find(({ variable }) => !allFinite(variable.dataSync()));
+    const where = spoiled === undefined ? 'its weights are finite still' : `"${spoiled.name}" of it is not finite`;
+    return new DivergedError(
+      `learning has diverged: the online network's loss is ${loss} and its mean value ${meanQ}; ${where}`,
+    );
   }
 
   /** Copies the online network to the target network. */

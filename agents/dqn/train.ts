@@ -4,9 +4,12 @@ import type { EnvSettings, SidecarInfo, VectorEnv } from 'gymnasium-js-bridge';
 import { makeVectorEnv } from 'gymnasium-js-bridge';
 import { checkResumed } from '../../src/cli/settings.ts';
 import { precisionWarning } from '../../src/runtime/tensorflow.ts';
+import { DivergedError } from '../../src/training/diverged.ts';
 import { MetricsWriter, type ScalarWriter } from '../../src/training/metrics.ts';
+import { faultLine, RESTARTS_IN_A_ROW, type Recovery } from '../../src/training/recovery.ts';
 import { RunFolder } from '../../src/training/run-folder.ts';
 import { readTrainerState, type TrainingStatus, type TrainSummary, train } from '../../src/training/trainer.ts';
+import type { DqnAgent } from './agent.ts';
 import { loadAgent, saveAgent } from './checkpoint.ts';
 import { type DqnConfig, settingsOfEarlierRuns } from './config.ts';
 import { createDqn, envOptions, replayOptions } from './create.ts';
@@ -37,13 +40,14 @@ export interface TrainDqnOptions {
 
 /** A new run in an empty or new folder. */
 export async function trainDqn(config: DqnConfig, options: TrainDqnOptions): Promise<TrainSummary> {
-  return withEnv(config, async (env) => {
+  const recovery: Recovery = { restarts: 0 };
+  return withEnv(config, recovery, options.note, async (env) => {
     checkMemory(replayOptions(config, env));
     const folder = await RunFolder.create(options.runDir, describeRun(config, env, options.version));
     try {
       options.onStart?.({ agentSteps: 0, steps: config.steps, env });
       const { agent, learner } = await createDqn(config, env, options.note);
-      return await runTraining(config, folder, options, { agent, learner });
+      return await runTraining(config, folder, options, { agent, learner, recovery });
     } finally {
       folder.unlock();
     }
@@ -51,7 +55,14 @@ export async function trainDqn(config: DqnConfig, options: TrainDqnOptions): Pro
 }
 
 /** Settings that a resumed run may change: they do not touch what is learned. */
-const CHANGEABLE = ['steps', 'replayCompression', 'checkpointPeriodSteps', 'keepCheckpoints', 'logPeriodSteps'];
+const CHANGEABLE = [
+  'steps',
+  'replayCompression',
+  'checkpointPeriodSteps',
+  'keepCheckpoints',
+  'logPeriodSteps',
+  'envTimeoutSeconds',
+];
 
 /** Goes on with the run in a folder from its newest checkpoint, with the numbers that it would have had without the stop. */
 export async function resumeDqn(given: Partial<DqnConfig>, options: TrainDqnOptions): Promise<TrainSummary> {
@@ -62,7 +73,9 @@ export async function resumeDqn(given: Partial<DqnConfig>, options: TrainDqnOpti
   const checkpoint = await folder.checkpoint();
   folder.lock();
   try {
-    return await withEnv(config, async (env) => {
+    const resumeFrom = await readTrainerState(checkpoint.path);
+    const recovery: Recovery = { restarts: resumeFrom.sidecarRestarts ?? 0 };
+    return await withEnv(config, recovery, options.note, async (env) => {
       checkMemory(replayOptions(config, env));
       let toldMs = performance.now();
       const { agent, learner } = await loadAgent(checkpoint.path, config, env, (done, total) => {
@@ -70,9 +83,8 @@ export async function resumeDqn(given: Partial<DqnConfig>, options: TrainDqnOpti
         toldMs = performance.now();
         options.note?.(`playing the logged episodes again to fill the replay: ${done} of ${total} agent steps`);
       });
-      const resumeFrom = await readTrainerState(checkpoint.path);
       options.onStart?.({ agentSteps: agent.agentSteps, steps: config.steps, env });
-      return await runTraining(config, folder, options, { agent, learner, resumeFrom });
+      return await runTraining(config, folder, options, { agent, learner, recovery, resumeFrom });
     });
   } finally {
     folder.unlock();
@@ -88,6 +100,7 @@ export async function readRunConfig(folder: RunFolder): Promise<DqnConfig> {
 }
 
 type TrainingParts = Awaited<ReturnType<typeof createDqn>> & {
+  recovery: Recovery;
   resumeFrom?: Awaited<ReturnType<typeof readTrainerState>>;
 };
 
@@ -95,7 +108,7 @@ async function runTraining(
   config: DqnConfig,
   folder: RunFolder,
   { openScalars, note, onStatus, signal }: TrainDqnOptions,
-  { agent, learner, resumeFrom }: TrainingParts,
+  { agent, learner, recovery, resumeFrom }: TrainingParts,
 ): Promise<TrainSummary> {
   const { steps, precision, checkpointPeriodSteps, keepCheckpoints, logPeriodSteps } = config;
   const slow = precisionWarning(precision);
@@ -113,6 +126,8 @@ async function runTraining(
       logPeriodSteps,
       folder,
       metrics,
+      recovery,
+      ...(note !== undefined && { note }),
       saveAgent: (path) => saveAgent(path, agent, learner),
       measure: () => ({
         replaySteps: agent.parts.experience.replay.size,
@@ -124,10 +139,25 @@ async function runTraining(
       ...(signal !== undefined && { signal }),
       ...(resumeFrom !== undefined && { resumeFrom }),
     });
+  } catch (error) {
+    throw error instanceof DivergedError ? await explained(error, { config, folder, agent }) : error;
   } finally {
     metrics.close();
     learner.dispose();
   }
+}
+
+/** The divergence with what to do about it, and what is left. */
+async function explained(
+  { message }: DivergedError,
+  { config, folder, agent }: { config: DqnConfig; folder: RunFolder; agent: DqnAgent },
+): Promise<DivergedError> {
+  const newest = (await folder.checkpoints()).at(-1);
+  const kept =
+    newest === undefined ? 'there is no checkpoint from before it' : `the newest good checkpoint is ${newest.path}`;
+  return new DivergedError(
+    `${message} (agent step ${agent.agentSteps}): give a --learning-rate below ${config.learningRate}; ${kept}`,
+  );
 }
 
 function describeRun(config: DqnConfig, env: VectorEnv, version: string): RunDescription {
@@ -135,8 +165,22 @@ function describeRun(config: DqnConfig, env: VectorEnv, version: string): RunDes
   return { agent: 'dqn', version, config, environment: env.settings, emulator: { packages, ...(rom && { rom }) } };
 }
 
-async function withEnv<T>(config: DqnConfig, use: (env: VectorEnv) => Promise<T>): Promise<T> {
-  const env = await makeVectorEnv(envOptions(config));
+/** Environments that are started again when they are lost; what is not finished by then is saved before. */
+async function withEnv<T>(
+  config: DqnConfig,
+  recovery: Recovery,
+  note: TrainDqnOptions['note'],
+  use: (env: VectorEnv) => Promise<T>,
+): Promise<T> {
+  const env = await makeVectorEnv({
+    ...envOptions(config),
+    maxRestarts: RESTARTS_IN_A_ROW,
+    onFault: async (fault) => {
+      recovery.restarts += 1;
+      note?.(faultLine(fault));
+      await recovery.beforeRestart?.();
+    },
+  });
   try {
     return await use(env);
   } finally {

@@ -53,19 +53,53 @@ export class ProtocolMismatchError extends BridgeError {
   override name = 'ProtocolMismatchError';
 }
 
-/** A Python exception inside the sidecar. The sidecar lives on; `reset()` before the next `step()`. */
+/** Where in Python an exception came from. */
+export interface PythonOrigin {
+  /** The innermost file and line of the traceback, where it has one. */
+  file?: string | undefined;
+  line?: number | undefined;
+  /** What was asked of the sidecar: "make", "reset" or "step". */
+  op?: string | undefined;
+  /** The environment, as the user spelled it. */
+  envName?: string | undefined;
+}
+
+/**
+ * A Python exception inside the sidecar; its message is Python's. The sidecar lives on; `reset()` before the next
+ * `step()`.
+ */
 export class SidecarError extends BridgeError {
   override name = 'SidecarError';
   /** Class of the Python exception, for example "ValueError". */
   readonly pythonType: string;
   /** The Python traceback, one string with line breaks. */
   readonly traceback: string;
+  readonly origin: PythonOrigin;
 
-  constructor(message: string, pythonType: string, traceback: string) {
+  constructor(message: string, pythonType: string, traceback: string, origin: PythonOrigin = {}) {
     super(message);
     this.pythonType = pythonType;
     this.traceback = traceback;
+    this.origin = origin;
   }
+
+  /** One line for a user: which environment raised what, doing what, and in which file and line. */
+  describe(): string {
+    const { envName, op, file, line } = this.origin;
+    const who = envName === undefined ? 'the sidecar' : `the environment ${envName}`;
+    const where = file === undefined ? '' : ` (${file}, line ${line})`;
+    return `${who} raised ${this.pythonType}${op === undefined ? '' : ` in ${op}`}: ${this.message}${where}`;
+  }
+}
+
+/** An environment gave a number that no learner can use: not finite, or of absurd size. */
+export class EnvValueError extends BridgeError {
+  override name = 'EnvValueError';
+}
+
+/** Episodes that were played again from their seeds and actions took another course. */
+export class NotReproducibleError extends BridgeError {
+  override name = 'NotReproducibleError';
 }
 
 /** The sidecar process ended while it was needed. Later requests fail with the same error. */

@@ -3,6 +3,8 @@ export {
   BridgeError,
   EnvClosedError,
   EnvOptionsError,
+  EnvValueError,
+  NotReproducibleError,
   ProtocolMismatchError,
   SidecarDiedError,
   SidecarError,
@@ -11,7 +13,8 @@ export {
   UnknownEnvError,
   UnsupportedEnvError,
 } from './errors.ts';
-export { optionsFrom, type VectorEnvOptions } from './options.ts';
+export { type EnvFault, optionsFrom, type VectorEnvOptions } from './options.ts';
+export { type PlayAgainListener, type PlayedEpisode, playAgain } from './play-again.ts';
 export { PROTOCOL_VERSION } from './protocol.ts';
 export { findPython } from './python.ts';
 export type * from './types.ts';

@@ -26,8 +26,24 @@ export interface VectorEnvOptions extends Partial<Omit<EnvSettings, 'kind' | 'id
   heartbeatMs?: number;
   /** Aborting it kills the sidecar; what is under way rejects with the signal's reason. */
   signal?: AbortSignal;
+  /**
+   * How often in a row a sidecar that died, hung or raised is replaced: a new one is started, the episodes under way are
+   * played again, and the request is made again, with the numbers that there would have been. Default 0: faults reject.
+   */
+  maxRestarts?: number;
+  /** Hears of each fault that a restart follows, and is awaited before it: the place to save. */
+  onFault?: (fault: EnvFault) => void | Promise<void>;
   /** Gets every line that the sidecar writes to standard error: Python warnings, and what environments print. */
   onSidecarLog?: (line: string) => void;
+}
+
+/** Why environments are about to be started again. */
+export interface EnvFault {
+  /** SidecarDiedError, SidecarTimeoutError or SidecarError. */
+  error: Error;
+  /** Which start in a row this is, from 1. */
+  restart: number;
+  maxRestarts: number;
 }
 
 /** Options after checking, with every default filled in. */
@@ -43,6 +59,7 @@ export interface ResolvedOptions {
   timeoutMs: number;
   startTimeoutMs: number;
   heartbeatMs: number;
+  maxRestarts: number;
 }
 
 /** Raw frames, scores and full-length games; learners clip, stack and cut as they like. */
@@ -67,6 +84,7 @@ const integerRanges: Record<string, [number, number]> = {
   timeoutMs: [1, MAX_INT32],
   startTimeoutMs: [1, MAX_INT32],
   heartbeatMs: [1, MAX_INT32],
+  maxRestarts: [0, 1000],
   frameSkip: [1, 1000],
   maxNoops: [0, MAX_INT32],
   maxEpisodeFrames: [1, MAX_INT32],
@@ -77,7 +95,7 @@ const integerRanges: Record<string, [number, number]> = {
 };
 const booleans = ['fullActionSpace', 'fireReset', 'grayscale'];
 const texts = ['game', 'id', 'python'];
-const others = ['signal', 'onSidecarLog', 'stickyActionProbability'];
+const others = ['signal', 'onSidecarLog', 'onFault', 'stickyActionProbability'];
 
 /** @throws EnvOptionsError that names the option, its value and what it must be. */
 export function resolveOptions(options: VectorEnvOptions): ResolvedOptions {
@@ -101,6 +119,7 @@ export function resolveOptions(options: VectorEnvOptions): ResolvedOptions {
     timeoutMs = 60_000,
     startTimeoutMs = 60_000,
     heartbeatMs = 5000,
+    maxRestarts = 0,
   } = given as VectorEnvOptions;
   return {
     kind,
@@ -112,6 +131,7 @@ export function resolveOptions(options: VectorEnvOptions): ResolvedOptions {
     timeoutMs,
     startTimeoutMs,
     heartbeatMs,
+    maxRestarts,
   };
 }
 

@@ -2,6 +2,7 @@ import { Decoder, Encoder } from '@msgpack/msgpack';
 import {
   BridgeError,
   ProtocolMismatchError,
+  type PythonOrigin,
   SidecarError,
   SidecarStartError,
   UnknownEnvError,
@@ -25,6 +26,9 @@ export interface ErrorFields {
   type: string;
   message: string;
   traceback: string;
+  /** Where it was raised, where known. */
+  file?: string | null;
+  line?: number | null;
   details: { name?: string; suggestions?: string[]; packages?: string[] };
 }
 
@@ -90,8 +94,14 @@ export function decodeReply(frames: Uint8Array[]): Reply {
   return { id, ok, ...(error && { error }), fields: rest, frames: frames.slice(1) };
 }
 
-/** The typed TypeScript error for what the sidecar reported. */
-export function errorFrom({ kind, type, message, traceback, details }: ErrorFields): BridgeError {
+/**
+ * The typed TypeScript error for what the sidecar reported.
+ * @param asked What the sidecar was asked for, and of which environment.
+ */
+export function errorFrom(
+  { kind, type, message, traceback, file, line, details }: ErrorFields,
+  asked: Pick<PythonOrigin, 'op' | 'envName'> = {},
+): BridgeError {
   switch (kind) {
     case 'unknown-env':
       return new UnknownEnvError(message, details.name ?? '', details.suggestions ?? []);
@@ -102,7 +112,11 @@ export function errorFrom({ kind, type, message, traceback, details }: ErrorFiel
     case 'version':
       return new ProtocolMismatchError(message);
     default:
-      return new SidecarError(message, type, traceback);
+      return new SidecarError(message, type, traceback, {
+        file: file ?? undefined,
+        line: line ?? undefined,
+        ...asked,
+      });
   }
 }
 

@@ -12,6 +12,8 @@ import {
 import { diedError, type SidecarProcess, type StartOptions, startSidecar, timeoutError } from './sidecar-process.ts';
 
 const CLOSE_GRACE_MS = 2000;
+/** How long a killed process may take to be gone; one that the kernel holds in a system call can take for ever. */
+const KILL_PATIENCE_MS = 10_000;
 /** After a time limit, the event loop gets this long to hand over an answer that came while it was blocked. */
 const BLOCKED_LOOP_GRACE_MS = 250;
 
@@ -29,11 +31,17 @@ export interface Limits {
   heartbeatMs: number;
 }
 
+interface ClientOptions extends StartOptions, Limits {
+  /** The environment's name, for what is said of its errors. */
+  name: string;
+}
+
 /** Requests and replies between this process and one sidecar. When the sidecar dies or hangs, that is final: every later request fails. */
 export class SidecarClient {
   readonly #sidecar: SidecarProcess;
   readonly #socket: Dealer;
   readonly #signal: AbortSignal | undefined;
+  readonly #envName: string;
   readonly #pending = new Map<number, PendingRequest>();
   readonly #heartbeat: NodeJS.Timeout;
   readonly #onAbort = () => this.#fail(this.#signal?.reason);
@@ -44,9 +52,9 @@ export class SidecarClient {
   #closing: Promise<void> | undefined;
 
   /** @throws SidecarStartError, ProtocolMismatchError, SidecarDiedError, SidecarTimeoutError or the signal's reason. */
-  static async start(options: StartOptions & Limits): Promise<{ client: SidecarClient; hello: HelloFields }> {
+  static async start(options: ClientOptions): Promise<{ client: SidecarClient; hello: HelloFields }> {
     const sidecar = await startSidecar(options);
-    const client = new SidecarClient(sidecar, options, options.signal);
+    const client = new SidecarClient(sidecar, options);
     try {
       const greeting = { protocol: PROTOCOL_VERSION, token: sidecar.token };
       const { fields } = await client.request('hello', greeting, options.startTimeoutMs);
@@ -57,9 +65,10 @@ export class SidecarClient {
     }
   }
 
-  private constructor(sidecar: SidecarProcess, limits: Limits, signal: AbortSignal | undefined) {
+  private constructor(sidecar: SidecarProcess, { name, signal, ...limits }: ClientOptions) {
     this.#sidecar = sidecar;
     this.#signal = signal;
+    this.#envName = name;
     // sendTimeout 0 makes `send` hand the message over before it returns. With the default, zeromq.js puts off every 513th send that found
     // the socket ready to a later turn of the event loop, and a caller that now blocks the loop would keep the sidecar idle.
     this.#socket = new Dealer({ linger: 0, sendTimeout: 0, maxMessageSize: MAX_REPLY_FRAME_BYTES });
@@ -115,7 +124,17 @@ export class SidecarClient {
       clearTimeout(timer);
       this.#release(closed);
     }
-    await this.#sidecar.exited;
+    await this.#sidecarGone();
+  }
+
+  /** Waits until the killed process has ended. The child keeps no event loop alive by itself, so a timer does. */
+  async #sidecarGone(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const patienceOver = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, KILL_PATIENCE_MS);
+    });
+    await Promise.race([this.#sidecar.exited, patienceOver]);
+    clearTimeout(timer);
   }
 
   #fail(error: unknown): void {
@@ -160,7 +179,7 @@ export class SidecarClient {
     this.#pending.delete(reply.id);
     clearTimeout(request.timer);
     if (reply.ok) request.resolve(reply);
-    else request.reject(errorFrom(reply.error!));
+    else request.reject(errorFrom(reply.error!, { op: request.op, envName: this.#envName }));
   }
 
   #currentOp(): string {

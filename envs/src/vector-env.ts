@@ -1,7 +1,8 @@
 import { episodeSeed } from './episode-seed.ts';
-import { BridgeError, EnvOptionsError } from './errors.ts';
+import { BridgeError, EnvOptionsError, EnvValueError } from './errors.ts';
 import { checkIntegers, MAX_SEED, type ResolvedOptions, resolveOptions, type VectorEnvOptions } from './options.ts';
 import { type HelloFields, type MakeFields, type StepFields, typedArray } from './protocol.ts';
+import { RecoveringVectorEnv } from './recovering-env.ts';
 import { SidecarClient } from './sidecar-client.ts';
 import type {
   BoxSpace,
@@ -24,6 +25,15 @@ import type {
  */
 export async function makeVectorEnv(options: VectorEnvOptions): Promise<VectorEnv> {
   const resolved = resolveOptions(options);
+  const start = () => startEnvs(options, resolved);
+  const { maxRestarts, seed } = resolved;
+  return maxRestarts === 0
+    ? start()
+    : RecoveringVectorEnv.start({ start, seed, maxRestarts, onFault: options.onFault });
+}
+
+/** Starts one sidecar, and the environments in it. */
+async function startEnvs(options: VectorEnvOptions, resolved: ResolvedOptions): Promise<VectorEnv> {
   const { kind, name, numEnvs, numThreads, settings, startTimeoutMs } = resolved;
   const { client, hello } = await SidecarClient.start({ ...options, ...resolved });
   try {
@@ -34,6 +44,9 @@ export async function makeVectorEnv(options: VectorEnvOptions): Promise<VectorEn
     throw error;
   }
 }
+
+/** The largest size of a reward or of an element of an observation. */
+const LARGEST_VALUE = 1e9;
 
 /** The episode that an environment is in. */
 interface RunningEpisode {
@@ -102,12 +115,14 @@ class SidecarVectorEnv implements VectorEnv {
         { mask: Uint8Array.from(mask, Number), seeds },
         this.#timeoutMs,
       );
+      const observations = this.#observations(reply.frames[0]!);
+      this.#checkValues('observation', observations);
       this.#needsReset = false;
       for (let env = 0; env < this.numEnvs; env++) {
         if (mask[env]) this.#beginEpisode(env, seeds[env]!);
       }
       return {
-        observations: this.#observations(reply.frames[0]!),
+        observations,
         lives: typedArray(reply.fields.lives as Uint8Array, 'int32') as Int32Array,
         seeds: this.#episodes.map((episode) => episode.seed),
       };
@@ -129,13 +144,12 @@ class SidecarVectorEnv implements VectorEnv {
     const nextSeeds = this.#nextSeeds('nextSeeds', options.nextSeeds);
 
     const request = this.#client.request('step', { actions: Int32Array.from(actions), nextSeeds }, this.#timeoutMs);
-    this.#stepUnderWay = request.then(
-      (reply) => this.#finishStep(reply.fields as unknown as StepFields, reply.frames, nextSeeds),
-      (error) => {
+    this.#stepUnderWay = request
+      .then((reply) => this.#finishStep(reply.fields as unknown as StepFields, reply.frames, nextSeeds))
+      .catch((error) => {
         this.#needsReset = true;
         throw error;
-      },
-    );
+      });
     this.#stepUnderWay.catch(() => {}); // receive() reports it
   }
 
@@ -169,6 +183,10 @@ class SidecarVectorEnv implements VectorEnv {
     const finished: FinishedEpisode[] = [];
     const finalObservations = frames[1] && this.#observations(frames[1]);
     const lengthFrames = fields.lengthFrames && typedArray(fields.lengthFrames, 'int32');
+    const observations = this.#observations(frames[0]!);
+    this.#checkValues('reward', rewards);
+    this.#checkValues('observation', observations);
+    if (finalObservations) this.#checkValues('final observation', finalObservations);
     for (let env = 0; env < this.numEnvs; env++) {
       const episode = this.#episodes[env]!;
       episode.return += rewards[env]!;
@@ -186,7 +204,7 @@ class SidecarVectorEnv implements VectorEnv {
       this.#beginEpisode(env, nextSeeds[env]!);
     }
     return {
-      observations: this.#observations(frames[0]!),
+      observations,
       rewards,
       terminated,
       truncated,
@@ -211,6 +229,21 @@ class SidecarVectorEnv implements VectorEnv {
 
   #observations(frame: Uint8Array): ObservationArray {
     return typedArray(frame, this.observationSpace.dtype);
+  }
+
+  /**
+   * Refuses numbers that would spoil everything learned from them: NaN, infinities, and sizes far beyond what float32
+   * can square and sum up.
+   */
+  #checkValues(what: string, values: ObservationArray): void {
+    if (values instanceof Uint8Array || values instanceof Int32Array) return;
+    for (const value of values) {
+      if (Math.abs(value) <= LARGEST_VALUE) continue; // false for NaN
+      const problem = Number.isFinite(value) ? `more than ${LARGEST_VALUE} in size` : 'not finite';
+      throw new EnvValueError(
+        `the environment ${this.settings.id} gave the ${what} ${value}, which is ${problem}: mend or scale it there`,
+      );
+    }
   }
 
   #checkFree(): void {

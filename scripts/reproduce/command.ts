@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { newCommand, UsageError, wholeNumber } from '../../src/cli/index.ts';
+import { newCommand, UsageError, wholeNumber, writeResult } from '../../src/cli/index.ts';
 import { onInterrupt } from '../../src/cli/interrupt.ts';
 import { hasCifar10 } from '../../src/supervised/data/cifar10.ts';
 import { DEFAULT_DATA_DIR } from '../../src/supervised/data/index.ts';
@@ -106,14 +106,14 @@ async function reproduce(name: string, wanted: readonly Part[], { json, out, ...
       told.map(({ part, results, section }) => [part.name, { ...results, found: section.found }]),
     );
     for (const entry of Object.values(results)) delete entry.figure; // it is in the report
-    process.stdout.write(
+    await writeResult(
       `${JSON.stringify({ reproduces: name, ...options, machine, parts: results, leftOut: leftOut.map((part) => part.name), failures, command, runs: choice.runsPath, files })}\n`,
     );
   } else {
     for (const { title, tables, found } of sections) {
-      process.stdout.write(`${[title, '', ...columns(tables[0].rows), '', ...found, ''].join('\n')}\n`);
+      await writeResult(`${[title, '', ...columns(tables[0].rows), '', ...found, ''].join('\n')}\n`);
     }
-    process.stdout.write(`${[...notes, `Written: ${files.join(', ')}`].join('\n')}\n`);
+    await writeResult(`${[...notes, `Written: ${files.join(', ')}`].join('\n')}\n`);
   }
   if (failureNotes.length > 0) process.exitCode = 1;
   if (leftOut.length > 0) process.exitCode = 2;

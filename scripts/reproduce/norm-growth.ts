@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { newCommand, wholeNumber } from '../../src/cli/index.ts';
+import { newCommand, wholeNumber, writeResult } from '../../src/cli/index.ts';
 import { exitOnInterrupt } from '../../src/cli/interrupt.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { describeMachine } from '../benchmark/machine.ts';
@@ -63,7 +63,7 @@ async function run({ optimizer, steps, seeds, out, json }: Options): Promise<voi
   const findings = findingsOf(rows, plan);
   const report = makeReport(rows, { plan, findings, machine: describeMachine(), seconds });
   const files = await writeResults(out, resultFiles(report));
-  process.stdout.write(
+  await writeResult(
     json
       ? `${JSON.stringify({ ...report, files })}\n`
       : `${[...columns(table(findings, plan)), '', ...report.found, '', `Written in ${seconds.toFixed(0)} s: ${files.join(', ')}`].join('\n')}\n`,

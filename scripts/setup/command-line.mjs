@@ -31,6 +31,7 @@ Full output of the tools: ${setupLog}
 
 /** @param {string[]} args */
 export async function setUp(args) {
+  survivePipes();
   const options = {
     gpu: { type: /** @type {const} */ ('boolean') },
     cpu: { type: /** @type {const} */ ('boolean') },
@@ -57,6 +58,7 @@ export async function setUp(args) {
 
 /** @param {string[]} args the command's name and its own arguments */
 export async function run([name = '', ...args]) {
+  survivePipes();
   // Progress goes to stderr: a command's stdout is its result.
   await ensureOrExit({ root }, process.stderr);
   if (name === 'test') {
@@ -69,6 +71,11 @@ export async function run([name = '', ...args]) {
   // In this process, so that signals, the terminal and the exit code are the command's own.
   process.argv = [process.execPath, script, ...args];
   await import(pathToFileURL(script).href);
+}
+
+/** Progress that nobody reads any more (`| head`) must not end the work. */
+function survivePipes() {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 }
 
 /** @param {import('./steps.mjs').Project} project @param {NodeJS.WriteStream} stream */

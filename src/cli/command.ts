@@ -1,4 +1,6 @@
+import { writeSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { SidecarError } from 'gymnasium-js-bridge';
 
 /** The user asked for something impossible: one line, exit code 2. */
 export class UsageError extends Error {
@@ -11,6 +13,7 @@ export function newCommand(name: string, about: string): Command {
     .description(about)
     .exitOverride()
     .showSuggestionAfterError(true)
+    .option('--debug', 'where something fails, print its stack or Python traceback too')
     .configureOutput({ writeErr: () => {} }) // runCommand prints the one line
     .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 120) });
 }
@@ -30,21 +33,57 @@ const USER_ERRORS = new Set([
 
 /**
  * Parses the command line and runs the command. Bad input ends with one line on stderr and exit code 2, anything else that fails with one line and exit
- * code 1 (its stack with DEBUG set).
+ * code 1 (with --debug its stack follows). A command that comes to no end at all, such as one that waits for something that never comes, ends with exit
+ * code 1 too.
  */
 export async function runCommand(command: Command, argv = process.argv): Promise<void> {
-  // `command --help | head`: whoever read our output has enough.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit();
+  survivePipes();
+  let ended = false;
+  process.once('exit', (code) => {
+    // 13: Node's own code for a module that still waits when nothing can happen any more.
+    if (ended || (code !== 0 && code !== 13)) return;
+    process.exitCode = 1;
+    writeLast(`${command.name()}: ended without a result, waiting for something that never came: please report this\n`);
   });
   try {
     await command.parseAsync(argv);
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return; // --help, --version
-    process.exitCode = error instanceof CommanderError || isUserError(error) ? 2 : 1;
-    process.stderr.write(`${command.name()}: ${oneLine(error)}\n`);
-    if (process.env.DEBUG !== undefined && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    if (!(error instanceof CommanderError && error.exitCode === 0)) fail(command, error, argv.includes('--debug')); // else --help, --version
+  }
+  ended = true;
+}
+
+function fail(command: Command, error: unknown, debug: boolean): void {
+  process.exitCode = error instanceof CommanderError || isUserError(error) ? 2 : 1;
+  process.stderr.write(`${command.name()}: ${oneLine(error)}\n`);
+  if (!debug || !(error instanceof Error)) return;
+  process.stderr.write(`${'traceback' in error && error.traceback ? error.traceback : error.stack}\n`);
+}
+
+/** Output that cannot be written (`| head`, `| tee` after Ctrl-C, a closed terminal, a full disk) must not end the work. */
+function survivePipes(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+}
+
+/** Writes to stderr while the process exits, where only what is done at once is done. */
+function writeLast(text: string): void {
+  try {
+    writeSync(2, text);
+  } catch {
+    // Nobody listens any more.
+  }
+}
+
+/**
+ * Writes a command's result to standard output. A reader that has enough (`| head`) is no fault.
+ * @throws Error where it cannot be written, for instance because the disk is full: the command must not end with 0 then.
+ */
+export async function writeResult(text: string): Promise<void> {
+  const error = await new Promise<NodeJS.ErrnoException | null | undefined>((resolve) => {
+    process.stdout.write(text, resolve);
+  });
+  if (error && error.code !== 'EPIPE') {
+    throw new Error(`the result cannot be written to standard output (${error.code ?? error.message})`);
   }
 }
 
@@ -106,7 +145,8 @@ function isUserError(error: unknown): boolean {
 }
 
 function oneLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message =
+    error instanceof SidecarError ? error.describe() : error instanceof Error ? error.message : String(error);
   return message
     .replace(/^error: /, '')
     .replaceAll(/\s*\n\s*/g, ' ')

@@ -1,2 +1,11 @@
-export { didYouMean, nearest, newCommand, numberIn, runCommand, UsageError, wholeNumber } from './command.ts';
+export {
+  didYouMean,
+  nearest,
+  newCommand,
+  numberIn,
+  runCommand,
+  UsageError,
+  wholeNumber,
+  writeResult,
+} from './command.ts';
 export { addSettings, givenSettings, kebab } from './schema-options.ts';

@@ -1,24 +1,78 @@
-const SIGNALS = [
-  ['SIGINT', 2],
-  ['SIGTERM', 15],
-] as const;
+import { readFileSync } from 'node:fs';
 
 /**
- * A signal that the first Ctrl-C (SIGINT) or SIGTERM aborts, so that work can be saved; `onFirst` tells the user. The second ends the process at once.
+ * What asks a command to stop: Ctrl-C, a scheduler's or container's stop, a closed terminal or lost connection, Ctrl-\\, and the warnings that batch
+ * systems can be told to send before a time limit (SIGUSR1 would open Node's inspector otherwise).
+ */
+const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1, SIGQUIT: 3, SIGUSR1: 10, SIGUSR2: 12 } as const;
+type Signal = keyof typeof SIGNALS;
+
+/** Sent again, these mean that the user will not wait. */
+const IMPATIENT: readonly Signal[] = ['SIGINT', 'SIGTERM', 'SIGQUIT'];
+/** A terminal signals the whole process group and npm passes the same signal on: within this time it is one request. */
+const SAME_REQUEST_MS = 500;
+const LAUNCHER_CHECK_MS = 500;
+
+/**
+ * A signal that the first request to stop aborts, so that work can be saved; `onFirst` tells the user. A second Ctrl-C, SIGTERM or SIGQUIT ends the
+ * process at once. The end of the npm or npx that started this process is a request to stop too: whoever ended that meant this.
  */
 export function onInterrupt(onFirst: () => void): AbortSignal {
   const controller = new AbortController();
-  for (const [name, number] of SIGNALS) {
+  let firstMs = 0;
+  const stop = () => {
+    if (controller.signal.aborted) return;
+    firstMs = performance.now();
+    controller.abort();
+    onFirst();
+  };
+  for (const name of Object.keys(SIGNALS) as Signal[]) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(128 + number);
-      controller.abort();
-      onFirst();
+      const isSecond = controller.signal.aborted && performance.now() - firstMs > SAME_REQUEST_MS;
+      if (isSecond && IMPATIENT.includes(name)) process.exit(128 + SIGNALS[name]);
+      stop();
     });
   }
+  onLauncherGone(stop);
   return controller.signal;
 }
 
-/** For work of which nothing can be saved: the first Ctrl-C or SIGTERM ends this process, and with it its children. */
+/** For work of which nothing can be saved: the first request to stop ends this process, and with it its children. */
 export function exitOnInterrupt(): void {
-  for (const [name, number] of SIGNALS) process.once(name, () => process.exit(128 + number));
+  for (const name of Object.keys(SIGNALS) as Signal[]) process.once(name, () => process.exit(128 + SIGNALS[name]));
+  onLauncherGone(() => process.exit(128 + SIGNALS.SIGTERM));
+}
+
+/**
+ * Calls `gone` when the npm or npx that started this process has ended. It runs a command in a shell, and a signal to npm alone ends the two of them
+ * without reaching this process.
+ */
+function onLauncherGone(gone: () => void): void {
+  const shell = process.ppid;
+  const npm = [shell, parentOf(shell)].find((pid) => pid !== undefined && isNpm(pid));
+  if (npm === undefined) return;
+  const timer = setInterval(() => {
+    if (process.ppid === shell && (npm === shell || parentOf(shell) === npm)) return;
+    clearInterval(timer);
+    gone();
+  }, LAUNCHER_CHECK_MS);
+  timer.unref();
+}
+
+function isNpm(pid: number): boolean {
+  // npm calls its process "npm run train-agent ...", npx "npm exec ...".
+  return /^np[mx]( |\0|$)/.test(readProc(pid, 'cmdline') ?? '');
+}
+
+function parentOf(pid: number): number | undefined {
+  const status = /^PPid:\s*(\d+)/m.exec(readProc(pid, 'status') ?? '');
+  return status ? Number(status[1]) : undefined;
+}
+
+function readProc(pid: number, file: 'cmdline' | 'status'): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return undefined; // it has ended
+  }
 }

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { DamagedFileError } from './errors.ts';
-import { readSafetensors, type SafetensorsTensor, type WritableTensor, writeSafetensors } from './safetensors.ts';
+import { readSafetensors, type SafetensorsTensor } from './safetensors.ts';
 
 /** The values of variables as float32 tensors by name. */
-export function variableTensors(variables: Readonly<Record<string, tf.Variable>>): Record<string, WritableTensor> {
+export function variableTensors(variables: Readonly<Record<string, tf.Variable>>) {
   return Object.fromEntries(
     Object.entries(variables).map(([name, variable]) => [
       name,
@@ -30,11 +30,13 @@ export function assignStored(
     );
   }
   const { data } = stored;
+  if (data.some((value) => !Number.isFinite(value))) {
+    throw new DamagedFileError(
+      path,
+      `tensor "${name}" holds numbers that are not finite: the run had diverged by then`,
+    );
+  }
   tf.tidy(() => variable.assign(tf.tensor(data, variable.shape, 'float32')));
-}
-
-export async function writeVariables(path: string, variables: Readonly<Record<string, tf.Variable>>): Promise<void> {
-  await writeSafetensors(path, variableTensors(variables));
 }
 
 /** @throws As `assignStored`. */

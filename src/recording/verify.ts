@@ -5,6 +5,7 @@ import {
   type StepResult,
   type VectorEnvOptions,
 } from 'gymnasium-js-bridge';
+import { faultLine, RESTARTS_IN_A_ROW } from '../training/recovery.ts';
 import { type EpisodeRecording, frameHash } from './episode-file.ts';
 
 export interface ReplayOptions {
@@ -12,6 +13,10 @@ export interface ReplayOptions {
   onProgress?: (agentSteps: number) => void;
   /** Aborting it ends the sidecar and rejects with the signal's reason. */
   signal?: AbortSignal;
+  /** Hears what the user should know, a line each. */
+  note?: (line: string) => void;
+  /** Longest wait for an answer of the environment, in ms; then it is started again. */
+  timeoutMs?: number;
   /** Python interpreter of the sidecar; the bridge's default where not given. */
   python?: string;
 }
@@ -38,9 +43,17 @@ export interface Verification {
 /** The options that make the recorded environment again. */
 export function environmentOptions(
   { settings }: EpisodeRecording,
-  { signal, python }: ReplayOptions,
+  { signal, python, note, timeoutMs }: ReplayOptions,
 ): VectorEnvOptions {
-  return { ...optionsFrom(settings), numEnvs: 1, ...(signal && { signal }), ...(python !== undefined && { python }) };
+  return {
+    ...optionsFrom(settings),
+    numEnvs: 1,
+    maxRestarts: RESTARTS_IN_A_ROW,
+    onFault: (fault) => note?.(faultLine(fault)),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(signal && { signal }),
+    ...(python !== undefined && { python }),
+  };
 }
 
 /**

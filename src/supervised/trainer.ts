@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { readJson } from '../files/json.ts';
 import { encodeGif, encodePng, writePicture } from '../report/pictures.ts';
+import { DivergedError } from '../training/diverged.ts';
 import type { RunFolder } from '../training/run-folder.ts';
 import { Speedometer } from '../training/speedometer.ts';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
@@ -73,15 +74,10 @@ export type TrainerState = z.infer<typeof stateSchema>;
 
 const TRAINER_FILE = 'trainer.json';
 
-/** The training has left the numbers that float32 has: nothing of it is worth keeping. */
-export class DivergedError extends Error {
-  override readonly name = 'DivergedError';
-}
-
 /**
- * Trains to the end, or until the signal is aborted; a checkpoint is written either way. The means that `update` returns are those of the minibatches as
+ * Trains to the end, or until the signal is aborted; a checkpoint is written however it ends, but for what has diverged. The means that `update` returns are those of the minibatches as
  * they are trained, as the paper's training errors.
- * @throws DivergedError when the loss is not finite; checkpoints from before stay.
+ * @throws DivergedError when the loss or a weight is not finite; checkpoints from before stay.
  */
 export async function trainSupervised(
   task: SupervisedTask,
@@ -125,55 +121,65 @@ export async function trainSupervised(
     options.note?.(`checkpoint ${checkpoint}`);
   };
 
-  while (updates < totalUpdates && signal?.aborted !== true) {
-    const means = task.update(batches.next(), { updates, totalUpdates });
-    updates += 1;
-    if (!Number.isFinite(means.loss)) {
+  /** Whether the state is that of a whole number of updates: false where one failed midway. */
+  let isWhole = true;
+  try {
+    while (updates < totalUpdates && signal?.aborted !== true) {
+      isWhole = false;
+      const means = task.update(batches.next(), { updates, totalUpdates });
+      updates += 1;
+      isWhole = true;
+      if (!Number.isFinite(means.loss)) throw new DivergedError(`the loss is ${means.loss}`);
+      recent.add(means);
+      overEpoch.add(means);
+      const endsEpoch = updates % perEpoch === 0;
+      if (updates % config.logPeriodUpdates === 0) {
+        lastRecent = recent.result();
+        recent = meansOf();
+        log.progress({
+          epoch: updates / perEpoch,
+          updates,
+          ...lastRecent,
+          examplesPerSecond: speed.perSecond(updates) * batchSize,
+          wallSeconds: wallSeconds(),
+          ...options.measure?.(),
+        });
+      }
+      speed.tick(updates);
+      options.onStatus?.({
+        updates,
+        totalUpdates,
+        epoch: updates / perEpoch,
+        examplesPerSecond: speed.perSecond(updates) * batchSize,
+        recent: lastRecent,
+        tested: metrics,
+        secondsLeft: (totalUpdates - updates) / speed.perSecond(updates),
+      });
+      // Lets signals through, and whoever else waits.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (!endsEpoch) continue;
+
+      const epoch = updates / perEpoch;
+      const evaluates = epoch % config.evaluationPeriodEpochs === 0 || updates === totalUpdates;
+      const found = { ...overEpoch.result(), ...(evaluates && task.evaluate()) };
+      overEpoch = meansOf();
+      metrics = { ...metrics, ...found };
+      if (evaluates) {
+        await drawPictures(task.pictures(), { folder, log, updates, epoch });
+        options.onEvaluated?.(epoch, metrics);
+      }
+      log.epoch({ epoch, updates, ...found, wallSeconds: wallSeconds() });
+      speed.skip();
+      if (epoch % config.checkpointPeriodEpochs === 0) await save();
+    }
+  } catch (error) {
+    if (error instanceof DivergedError) {
       throw new DivergedError(
-        `the loss is ${means.loss} at update ${updates}: give a --learning-rate below ${config.learningRate}; the checkpoints from before it are in ${folder.path}`,
+        `${error.message} at update ${updates}: give a --learning-rate below ${config.learningRate}; the checkpoints from before it are in ${folder.path}`,
       );
     }
-    recent.add(means);
-    overEpoch.add(means);
-    const endsEpoch = updates % perEpoch === 0;
-    if (updates % config.logPeriodUpdates === 0) {
-      lastRecent = recent.result();
-      recent = meansOf();
-      log.progress({
-        epoch: updates / perEpoch,
-        updates,
-        ...lastRecent,
-        examplesPerSecond: speed.perSecond(updates) * batchSize,
-        wallSeconds: wallSeconds(),
-        ...options.measure?.(),
-      });
-    }
-    speed.tick(updates);
-    options.onStatus?.({
-      updates,
-      totalUpdates,
-      epoch: updates / perEpoch,
-      examplesPerSecond: speed.perSecond(updates) * batchSize,
-      recent: lastRecent,
-      tested: metrics,
-      secondsLeft: (totalUpdates - updates) / speed.perSecond(updates),
-    });
-    // Lets signals through, and whoever else waits.
-    await new Promise((resolve) => setImmediate(resolve));
-    if (!endsEpoch) continue;
-
-    const epoch = updates / perEpoch;
-    const evaluates = epoch % config.evaluationPeriodEpochs === 0 || updates === totalUpdates;
-    const found = { ...overEpoch.result(), ...(evaluates && task.evaluate()) };
-    overEpoch = meansOf();
-    metrics = { ...metrics, ...found };
-    if (evaluates) {
-      await drawPictures(task.pictures(), { folder, log, updates, epoch });
-      options.onEvaluated?.(epoch, metrics);
-    }
-    log.epoch({ epoch, updates, ...found, wallSeconds: wallSeconds() });
-    speed.skip();
-    if (epoch % config.checkpointPeriodEpochs === 0) await save();
+    if (isWhole) await save().catch((failure) => options.note?.(`nothing could be saved: ${failure.message}`));
+    throw error;
   }
   await save();
   return {

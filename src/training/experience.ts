@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import { episodeSeed, type ResetResult, type StepResult, type VectorEnv } from 'gymnasium-js-bridge';
+import {
+  episodeSeed,
+  NotReproducibleError,
+  playAgain,
+  type ResetResult,
+  type StepResult,
+  type VectorEnv,
+} from 'gymnasium-js-bridge';
 import { type FrameArray, FrameStacks, Replay, type ReplayOptions } from '../replay/index.ts';
 import { EpisodeLog, type LoggedEpisode } from './episode-log.ts';
 
@@ -118,8 +125,7 @@ export class Experience {
   }
 
   /**
-   * Rebuilds experience by playing the logged episodes again; the environments end in the state that they were in. Environments with less to play wait
-   * (their steps count for nothing) so that all finish together. `onProgress` hears of agent steps.
+   * Rebuilds experience by playing the logged episodes again; the environments end in the state that they were in. `onProgress` hears of agent steps.
    * @throws Error where the emulator does not play the same game any more.
    */
   static async restore(
@@ -127,63 +133,32 @@ export class Experience {
     options: ExperienceOptions,
     episodes: readonly LoggedEpisode[][],
     state: ExperienceState,
-    onProgress: (done: number, total: number) => void = () => {},
+    onProgress?: (done: number, total: number) => void,
   ): Promise<Experience> {
-    const experience = new Experience(
+    const { episodesStarted } = state;
+    const firstRows = episodes.map((lane) => lane[0].firstRow);
+    const experience = new Experience(env, options, firstRows);
+    episodes.forEach((lane, i) => {
+      experience.episodesStarted[i] = episodesStarted[i] - lane.length;
+    });
+    await playAgain(
       env,
-      options,
-      episodes.map((lane) => lane[0].firstRow),
+      episodes,
+      { episodesStarted },
+      {
+        onReset(lane, seed, { observations, lives }) {
+          experience.beginEpisode(lane, seed, experience.frameOf(observations, lane));
+          experience.lives[lane] = lives[lane];
+        },
+        onStep: (lane, action, result) => experience.recordLane(lane, action, result),
+        ...(onProgress && { onProgress }),
+      },
     );
-    const lengths = episodes.map((lane) => lane.reduce((sum, { actions }) => sum + actions.length, 0));
-    const total = Math.max(...lengths);
-    const cursors = episodes.map(() => ({ episode: 0, step: 0 }));
-    const stepsBeforeStart = lengths.map((length) => total - length);
-    for (let lane = 0; lane < env.numEnvs; lane++) {
-      experience.episodesStarted[lane] = state.episodesStarted[lane] - episodes[lane].length;
+    if (experience.digest() !== state.digest) {
+      throw new NotReproducibleError(
+        `${env.settings.id}: the logged episodes, played again, gave another game than the checkpoint's: the emulator has changed since; install the versions in config.json, or start a new run`,
+      );
     }
-
-    for (let step = 0; step <= total; step++) {
-      const mask = stepsBeforeStart.map((before) => before === step);
-      if (step === 0 || mask.includes(true)) {
-        // The lanes that only wait are reset too at the very beginning, to have something to step.
-        const seeds = episodes.map((lane) => lane[0].seed);
-        env.setState({ episodesStarted: experience.episodesStarted });
-        const reset = await env.reset(step === 0 ? { seeds } : { seeds, mask });
-        mask.forEach((starts, lane) => {
-          if (!starts) return;
-          experience.beginEpisode(lane, seeds[lane], experience.frameOf(reset.observations, lane));
-          experience.lives[lane] = reset.lives[lane];
-        });
-      }
-      if (step === total) break;
-      const playing = stepsBeforeStart.map((before) => before <= step);
-      const current = cursors.map(({ episode }, lane) => episodes[lane][episode]);
-      const actions = current.map((episode, lane) => (playing[lane] ? episode.actions[cursors[lane].step] : 0));
-      const nextSeeds = cursors.map(({ episode }, lane) => episodes[lane][episode + 1]?.seed ?? episodes[lane][0].seed);
-      const result = await env.step(actions, { nextSeeds });
-      for (let lane = 0; lane < env.numEnvs; lane++) {
-        if (!playing[lane]) continue;
-        experience.recordLane(lane, actions[lane], result);
-        const cursor = cursors[lane];
-        cursor.step += 1;
-        const ended = result.terminated[lane] === 1 || result.truncated[lane] === 1;
-        const { actions: all, ended: shouldEnd, seed } = current[lane];
-        if (ended !== (shouldEnd && cursor.step === all.length)) throw divergence(seed, cursor.step);
-        if (ended) {
-          cursor.episode += 1;
-          cursor.step = 0;
-        }
-      }
-      onProgress((step + 1) * env.numEnvs, total * env.numEnvs);
-    }
-    env.setState({ episodesStarted: state.episodesStarted });
-    if (experience.digest() !== state.digest) throw divergence(episodes[0][0].seed, 0);
     return experience;
   }
-}
-
-function divergence(seed: number, step: number): Error {
-  return new Error(
-    `Playing the logged episodes again gave another game (episode seed ${seed}, agent step ${step}): the emulator has changed since the checkpoint; install the versions in config.json, or start a new run`,
-  );
 }

@@ -19,17 +19,25 @@ export function progressDisplay(
   return stream.isTTY ? barDisplay(stream, work) : plainDisplay(stream, work);
 }
 
-/** A bar in the house style; `format` as cli-progress takes it. */
-export function newBar(stream: NodeJS.WriteStream, format: string): SingleBar {
-  return new SingleBar({
+/**
+ * A bar in the house style; `format` as cli-progress takes it. However the process exits, the cursor comes back.
+ * @param clearOnComplete Whether the bar vanishes when it is stopped.
+ */
+export function newBar(stream: NodeJS.WriteStream, format: string, clearOnComplete = false): SingleBar {
+  const bar = new SingleBar({
     stream,
     format,
     barsize: 20,
     barCompleteChar: '█',
     barIncompleteChar: '░',
     hideCursor: true,
+    clearOnComplete,
     fps: 5,
   });
+  process.once('exit', () => {
+    if (bar.isActive) bar.stop();
+  });
+  return bar;
 }
 
 type Work = Parameters<typeof progressDisplay>[1];

@@ -1,13 +1,17 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StepResult } from 'gymnasium-js-bridge';
+import { DivergedError } from './diverged.ts';
 import type { MetricsWriter } from './metrics.ts';
+import type { Recovery } from './recovery.ts';
 import type { RunFolder } from './run-folder.ts';
 import { Speedometer } from './speedometer.ts';
 
 /** What the training loop needs of an agent. */
 export interface Trainable {
   readonly agentSteps: number;
+  /** Whether the state is whole, also in the middle of a step: false where an update failed midway. */
+  readonly canBeSaved: boolean;
   /** One action in each environment, and the updates that fall due. */
   step(): Promise<TrainingStep>;
 }
@@ -20,12 +24,37 @@ export interface TrainingStep {
   learned: { loss: number; meanQ: number }[];
 }
 
-/** The loop: a stream of steps, to which metrics, progress and checkpoints listen. Ends after `steps`, or between two steps when `signal` is aborted. */
+/** After a request to stop, the step under way gets this long; then it is left, to be taken up by a resumed run. */
+const STOP_GRACE_MS = 3000;
+
+/**
+ * The loop: a stream of steps, to which metrics, progress and checkpoints listen. Ends after `steps`, or when `signal` is aborted: then after the step
+ * under way, or in its midst where the environments do not answer.
+ */
 export async function* trainingSteps(
   agent: Trainable,
   { steps, signal }: { steps: number; signal?: AbortSignal | undefined },
 ): AsyncGenerator<TrainingStep> {
-  while (agent.agentSteps < steps && signal?.aborted !== true) yield await agent.step();
+  let leaveStep = () => {};
+  let grace: NodeJS.Timeout | undefined;
+  const stop = () => {
+    grace = setTimeout(() => leaveStep(), STOP_GRACE_MS);
+  };
+  signal?.addEventListener('abort', stop);
+  try {
+    while (agent.agentSteps < steps && signal?.aborted !== true) {
+      // Not Promise.race with one promise for the whole run: it would remember every step.
+      const step = await new Promise<TrainingStep | undefined>((resolve, reject) => {
+        leaveStep = () => resolve(undefined);
+        agent.step().then(resolve, reject);
+      });
+      if (step === undefined) return;
+      yield step;
+    }
+  } finally {
+    clearTimeout(grace);
+    signal?.removeEventListener('abort', stop);
+  }
 }
 
 /** What a progress display shows. */
@@ -51,6 +80,8 @@ export interface TrainerState {
   recentReturns: number[];
   /** What was gathered since the last line of metrics. */
   sums: { loss: number; meanQ: number; updates: number };
+  /** How often lost environments were started again. */
+  sidecarRestarts?: number;
 }
 
 export interface TrainOptions {
@@ -62,6 +93,10 @@ export interface TrainOptions {
   metrics: MetricsWriter;
   /** Writes the agent's state into an empty folder. */
   saveAgent: (folder: string) => Promise<void>;
+  /** Of the environments: a checkpoint is written before lost ones are started again. */
+  recovery?: Recovery;
+  /** Hears what the user should know, a line each. */
+  note?: (line: string) => void;
   onStatus?: (status: TrainingStatus) => void;
   onCheckpoint?: (path: string) => void;
   /** More numbers for each line of metrics, with units in their names. */
@@ -81,9 +116,12 @@ export interface TrainSummary extends TrainingStatus {
 const TRAINER_FILE = 'trainer.json';
 const MEAN_OVER_EPISODES = 100;
 
-/** Runs the loop to its end or interruption; a checkpoint is written either way. */
+/**
+ * Runs the loop to its end or interruption. A checkpoint is written however it ends, also when a step fails: the state is then that of the step's
+ * beginning. Only what has diverged is not kept.
+ */
 export async function train(agent: Trainable, options: TrainOptions): Promise<TrainSummary> {
-  const { steps, checkpointPeriodSteps, logPeriodSteps, metrics, signal } = options;
+  const { steps, checkpointPeriodSteps, logPeriodSteps, metrics, signal, recovery } = options;
   const state: TrainerState = structuredClone(options.resumeFrom) ?? {
     metricsBytes: 0,
     wallSeconds: 0,
@@ -109,10 +147,11 @@ export async function train(agent: Trainable, options: TrainOptions): Promise<Tr
     episodes: state.episodes,
     secondsLeft: (steps - agent.agentSteps) / speed.perSecond(agent.agentSteps),
   });
-  const save = async () => {
+  const saveNow = async () => {
     if (savedAt === agent.agentSteps) return;
     state.metricsBytes = metrics.position;
     state.wallSeconds = (performance.now() - startMs) / 1000;
+    if (recovery) state.sidecarRestarts = recovery.restarts;
     checkpoint = await options.folder.writeCheckpoint(agent.agentSteps, options.keepCheckpoints, async (folder) => {
       await options.saveAgent(folder);
       await writeFile(join(folder, TRAINER_FILE), `${JSON.stringify(state)}\n`, { flush: true });
@@ -120,39 +159,65 @@ export async function train(agent: Trainable, options: TrainOptions): Promise<Tr
     savedAt = agent.agentSteps;
     options.onCheckpoint?.(checkpoint);
   };
+  // One after the other: a fault of the environments and a request to stop may come together.
+  let saving: Promise<void> = Promise.resolve();
+  const save = () => {
+    saving = saving.catch(() => {}).then(saveNow);
+    return saving;
+  };
+  if (recovery) recovery.beforeRestart = save;
+
+  /** Saves what there is when the loop has failed; the failure itself is what the user must hear last. */
+  const saveAfter = async (failure: unknown) => {
+    if (failure instanceof DivergedError || !agent.canBeSaved) return;
+    try {
+      await save();
+      options.note?.(`saved at agent step ${agent.agentSteps}: the run can be resumed from there`);
+    } catch (error) {
+      options.note?.(`nothing could be saved: ${(error as Error).message}`);
+    }
+  };
 
   let epsilon = Number.NaN;
-  for await (const step of trainingSteps(agent, { steps, signal })) {
-    epsilon = step.epsilon;
-    for (const episode of step.result.finished) {
-      metrics.episode(step.agentSteps, episode);
-      state.episodes += 1;
-      state.recentReturns = [...state.recentReturns, episode.return].slice(-MEAN_OVER_EPISODES);
+  try {
+    for await (const step of trainingSteps(agent, { steps, signal })) {
+      epsilon = step.epsilon;
+      for (const episode of step.result.finished) {
+        metrics.episode(step.agentSteps, episode);
+        state.episodes += 1;
+        state.recentReturns = [...state.recentReturns, episode.return].slice(-MEAN_OVER_EPISODES);
+      }
+      for (const { loss, meanQ } of step.learned) {
+        state.sums.loss += loss;
+        state.sums.meanQ += meanQ;
+        state.sums.updates += 1;
+      }
+      if (crossed(step, logPeriodSteps)) {
+        const { loss, meanQ, updates } = state.sums;
+        const ms = performance.now();
+        lastLoss = updates > 0 ? loss / updates : lastLoss;
+        metrics.progress({
+          agentSteps: step.agentSteps,
+          updates: step.updates,
+          stepsPerSecond: ((step.agentSteps - logged.agentSteps) / (ms - logged.ms)) * 1000,
+          epsilon,
+          ...(updates > 0 && { loss: loss / updates, meanQ: meanQ / updates }),
+          wallSeconds: (performance.now() - startMs) / 1000,
+          ...(recovery && { sidecarRestarts: recovery.restarts }),
+          ...options.measure?.(),
+        });
+        logged = { agentSteps: step.agentSteps, ms };
+        state.sums = { loss: 0, meanQ: 0, updates: 0 };
+      }
+      speed.tick(step.agentSteps);
+      options.onStatus?.(status(epsilon));
+      if (crossed(step, checkpointPeriodSteps)) await save();
     }
-    for (const { loss, meanQ } of step.learned) {
-      state.sums.loss += loss;
-      state.sums.meanQ += meanQ;
-      state.sums.updates += 1;
-    }
-    if (crossed(step, logPeriodSteps)) {
-      const { loss, meanQ, updates } = state.sums;
-      const ms = performance.now();
-      lastLoss = updates > 0 ? loss / updates : lastLoss;
-      metrics.progress({
-        agentSteps: step.agentSteps,
-        updates: step.updates,
-        stepsPerSecond: ((step.agentSteps - logged.agentSteps) / (ms - logged.ms)) * 1000,
-        epsilon,
-        ...(updates > 0 && { loss: loss / updates, meanQ: meanQ / updates }),
-        wallSeconds: (performance.now() - startMs) / 1000,
-        ...options.measure?.(),
-      });
-      logged = { agentSteps: step.agentSteps, ms };
-      state.sums = { loss: 0, meanQ: 0, updates: 0 };
-    }
-    speed.tick(step.agentSteps);
-    options.onStatus?.(status(epsilon));
-    if (crossed(step, checkpointPeriodSteps)) await save();
+  } catch (error) {
+    await saveAfter(error);
+    throw error;
+  } finally {
+    if (recovery) recovery.beforeRestart = undefined;
   }
   await save();
   return {

@@ -32,17 +32,22 @@ def leave(*_: object) -> None:
 
 def ignore_terminal_signals() -> None:
     """Ctrl-C reaches the whole process group, but the parent decides what it means."""
-    for name in (signal.SIGINT, signal.SIGHUP):
+    for name in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(name, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, leave)
 
 
 def watch_parent(parent_pid: int | None) -> None:
-    """Leaves when standard input closes (it is a pipe from the parent) or this process gets another parent."""
+    """Leaves when standard input closes (it is a pipe from the parent) or this process gets another parent.
+
+    Nothing else asks it to leave: schedulers, `timeout` and `docker stop` send SIGTERM to the whole process group, and
+    the parent may still need its environments then.
+    """
     global _parent_pid
     _parent_pid = parent_pid
     if parent_pid is None:
         return
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent_pid:

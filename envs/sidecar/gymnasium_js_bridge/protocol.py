@@ -6,7 +6,9 @@ with `ok` false an `error` map (see `describe`). An unreadable request is answer
 """
 
 import importlib.util
+import os
 import sys
+import sysconfig
 import traceback
 from typing import Any
 
@@ -65,14 +67,25 @@ def require_packages(packages: dict[str, str]) -> None:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """The `error` map of a reply: kind, Python class, message, traceback, details."""
+    """The `error` map of a reply: kind, Python class, message, traceback, where it was raised, details."""
+    where = origin(error)
     return {
         "kind": getattr(error, "kind", "exception"),
         "type": type(error).__name__,
         "message": str(error) or repr(error),
         "traceback": "".join(traceback.format_exception(error))[-MAX_TRACEBACK_CHARS:],
+        "file": where and where.filename,
+        "line": where and where.lineno,
         "details": getattr(error, "details", {}),
     }
+
+
+def origin(error: BaseException) -> traceback.FrameSummary | None:
+    """Where the exception came from: the innermost line of the user's own files, else the innermost one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    libraries = (*sysconfig.get_paths().values(), os.path.dirname(__file__), "<frozen")
+    own = [frame for frame in frames if not frame.filename.startswith(libraries)]
+    return (own or frames or [None])[-1]
 
 
 def decode_request(parts: list[bytes]) -> dict[str, Any]:

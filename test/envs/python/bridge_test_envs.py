@@ -63,6 +63,64 @@ class Touching(Counting):
         pathlib.Path(os.environ["BRIDGE_TEST_FILE"]).touch()
 
 
+class Marking(Counting):
+    """Makes the file $BRIDGE_TEST_FILE in every step, and takes 0.1 s for it."""
+
+    def act(self, action):
+        pathlib.Path(os.environ["BRIDGE_TEST_FILE"]).touch()
+        time.sleep(0.1)
+
+
+class Raising(Counting):
+    """Raises in step 8 of each episode; or, where there is a file $BRIDGE_TEST_FILE, removes that and raises once."""
+
+    once = False
+
+    def act(self, action):
+        if self.steps != 8:
+            return
+        if self.once:
+            try:
+                os.remove(os.environ["BRIDGE_TEST_FILE"])
+            except FileNotFoundError:
+                return
+        raise RuntimeError("the paint is wet")
+
+
+class RaisingOnce(Raising):
+    once = True
+
+
+class Leaving(Counting):
+    """Leaves Python in step 8 of each episode, as scripts do."""
+
+    def act(self, action):
+        if self.steps == 8:
+            sys.exit(3)
+
+
+class Unseeded(Counting):
+    """Has randomness of its own, which no seed decides."""
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.drawn = time.time_ns() % 1_000_000
+        return self.observation(), {}
+
+
+class Spoiled(Counting):
+    """Gives `reward` and `observed` in step 8 of each episode in place of its own."""
+
+    def __init__(self, reward=0.0, observed=0.0):
+        self.reward, self.observed = reward, observed
+
+    def step(self, action):
+        observation, _, terminated, truncated, info = super().step(action)
+        if self.steps != 8:
+            return observation, 0.0, terminated, truncated, info
+        return observation + self.observed, self.reward, terminated, truncated, info
+
+
 class ShiftedSmall(Counting):
     """Actions 3, 4 and 5; observes the last one as int16."""
 
@@ -81,5 +139,26 @@ class DictObservations(Counting):
     observation_space = Dict({"a": Discrete(2)})
 
 
-for cls in (Counting, Faulty, Slow, Touching, ShiftedSmall, DictObservations):
+for cls in (
+    Counting,
+    DictObservations,
+    Faulty,
+    Leaving,
+    Marking,
+    Raising,
+    RaisingOnce,
+    ShiftedSmall,
+    Slow,
+    Touching,
+    Unseeded,
+):
     gymnasium.register(f"{cls.__name__}-v0", cls)
+for name, kwargs in {
+    "NanReward": {"reward": np.nan},
+    "InfiniteReward": {"reward": np.inf},
+    "HugeReward": {"reward": 1e30},
+    "NoReward": {"reward": None},
+    "NanObservation": {"observed": np.nan},
+    "HugeObservation": {"observed": -1e30},
+}.items():
+    gymnasium.register(f"{name}-v0", Spoiled, kwargs=kwargs)

@@ -1,0 +1,186 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { makeVectorEnv } from 'gymnasium-js-bridge';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EpisodeRecorder, writeRecording } from '../../src/recording/index.ts';
+import { checkpointsOf, metricsOf, root, type Started, sidecarOf, signal, startCommand, until } from './processes.ts';
+
+let folder: string;
+let runs = 0;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'faults-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const newRun = () => join(folder, `run${runs++}`);
+const training = (runDir: string, ...more: string[]) => [
+  ...['--run-dir', runDir, '--learning-starts', '100', '--hidden-units', '16', '--log-period-steps', '100'],
+  ...more,
+];
+const cartPole = (runDir: string, ...more: string[]) => training(runDir, '--env-id', 'CartPole-v1', ...more);
+
+/** Lines of metrics without what depends on the clock, the process and the faults. */
+function numbers(runDir: string): object[] {
+  return metricsOf(runDir).map(({ wallSeconds, stepsPerSecond, rssBytes, sidecarRestarts, ...rest }) => rest);
+}
+
+/** Waits until the run has come so far, and does something to its sidecar. */
+async function atStep(step: number, runDir: string, started: Started, name: NodeJS.Signals): Promise<void> {
+  const reached = () => metricsOf(runDir).some((line) => line.agentSteps >= step);
+  await until(`agent step ${step}`, reached, started);
+  const sidecar = sidecarOf(started.pid);
+  expect(sidecar, 'the sidecar').toBeDefined();
+  signal(sidecar!, name);
+}
+
+describe('a lost sidecar costs no step and changes no number', () => {
+  test.each<[string, NodeJS.Signals]>([
+    ['killed', 'SIGKILL'],
+    ['stopped, so that it answers no more', 'SIGSTOP'],
+  ])('of a training: %s', async (_, name) => {
+    const [whole, broken] = [newRun(), newRun()];
+    const args = ['--steps', '6000', '--env-timeout-seconds', '5', '--num-envs', '2'];
+    const unbroken = await startCommand('train-agent', cartPole(whole, ...args)).ended;
+    expect(unbroken.code, unbroken.stderr).toBe(0);
+    const started = startCommand('train-agent', cartPole(broken, ...args));
+    await atStep(500, broken, started, name);
+    const { code, stderr } = await started.ended;
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('starting it again and playing on (1 of at most 3 in a row)');
+    expect(numbers(broken)).toEqual(numbers(whole));
+    const files = (runDir: string) => readFileSync(join(runDir, 'checkpoints/6000/agent.safetensors'));
+    expect(files(broken).equals(files(whole))).toBe(true);
+    const restarts = (runDir: string) => metricsOf(runDir).findLast((line) => 'sidecarRestarts' in line);
+    expect([restarts(whole), restarts(broken)]).toMatchObject([{ sidecarRestarts: 0 }, { sidecarRestarts: 1 }]);
+    // Saved before it was started again, and the run went on from there.
+    expect(checkpointsOf(broken).length).toBeGreaterThan(checkpointsOf(whole).length);
+
+    const evaluating = startCommand('evaluate-agent', ['--run', whole, '--episodes', '24', '--json']);
+    await until('an episode', () => evaluating.output.stderr.includes('episode'), evaluating);
+    signal(sidecarOf(evaluating.pid)!, name);
+    const evaluated = await evaluating.ended;
+    const expected = await startCommand('evaluate-agent', ['--run', whole, '--episodes', '24', '--json']).ended;
+    expect(evaluated.code, evaluated.stderr).toBe(0);
+    expect(evaluated.stdout).toBe(expected.stdout);
+  });
+
+  test.each<[string, NodeJS.Signals]>([
+    ['killed', 'SIGKILL'],
+    ['stopped', 'SIGSTOP'],
+  ])('of a verification: %s', async (_, name) => {
+    const [file, mark] = [join(folder, `${name}.episode.safetensors`), join(folder, `mark-${name}`)];
+    const saved = { ...process.env };
+    process.env.BRIDGE_TEST_FILE = mark;
+    process.env.PYTHONPATH = [join(root, 'test/envs/python'), saved.PYTHONPATH].filter(Boolean).join(delimiter);
+    try {
+      const env = await makeVectorEnv({ id: 'bridge_test_envs:Marking-v0' });
+      const recorder = new EpisodeRecorder(env);
+      recorder.start((await env.reset()).observations);
+      for (let step = 0; step < 10; step++) {
+        const { rewards, observations, finished } = await env.step([step % 5]);
+        recorder.step(step % 5, rewards[0], finished[0]?.finalObservation ?? observations);
+        if (finished[0]) await writeRecording(file, recorder.finish(finished[0]));
+      }
+      await env.close();
+    } finally {
+      process.env.BRIDGE_TEST_FILE = saved.BRIDGE_TEST_FILE;
+      process.env.PYTHONPATH = saved.PYTHONPATH;
+      for (const key of ['BRIDGE_TEST_FILE', 'PYTHONPATH']) if (saved[key] === undefined) delete process.env[key];
+    }
+    rmSync(mark);
+    const args = [file, '--verify', '--env-timeout-seconds', '5'];
+    const started = startCommand('replay-episode', args, { BRIDGE_TEST_FILE: mark });
+    await until('a step', () => existsSync(mark), started);
+    signal(sidecarOf(started.pid)!, name);
+    const { code, stdout, stderr } = await started.ended;
+    expect(stderr).toContain('starting it again');
+    expect(stdout, stderr).toContain('equal: all 11 frames');
+    expect(code).toBe(0);
+  });
+});
+
+describe('an environment that fails', () => {
+  test.each([
+    ['raises', 'Raising', 'raised RuntimeError in step: the paint is wet'],
+    ['leaves Python', 'Leaving', 'raised SystemExit in step: 3'],
+  ])('each time it %s: the run is saved and ends with what, where and a traceback on demand', async (_, name, text) => {
+    const runDir = newRun();
+    const id = `bridge_test_envs:${name}-v0`;
+    const args = training(runDir, '--env-id', id, '--steps', '4000', '--debug');
+    const { code, stdout, stderr } = await startCommand('train-agent', args).ended;
+    expect(code, stderr).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(
+      new RegExp(`^train-agent: the environment ${id} ${text} \\(\\S*bridge_test_envs\\.py, line \\d+\\)$`, 'm'),
+    );
+    expect(stderr.match(/starting it again/g)).toHaveLength(3);
+    expect(stderr).toContain('Traceback (most recent call last)');
+    expect(checkpointsOf(runDir)).toEqual([7]);
+  });
+
+  test.each([
+    ['NanReward', 'the reward NaN'],
+    ['HugeReward', 'the reward 1e+30'],
+    ['NanObservation', 'the observation NaN'],
+  ])('gives numbers that nobody can learn from: %s', async (name, text) => {
+    const runDir = newRun();
+    const id = `bridge_test_envs:${name}-v0`;
+    const { code, stderr } = await startCommand('train-agent', training(runDir, '--env-id', id)).ended;
+    expect(code, stderr).toBe(1);
+    expect(stderr).toContain(`train-agent: the environment ${id} gave ${text}`);
+    expect(checkpointsOf(runDir)).toEqual([7]);
+  });
+});
+
+describe('learning that diverges ends with 1, names the place and keeps the good checkpoints', () => {
+  test('an agent', async () => {
+    const runDir = newRun();
+    const args = ['--learning-rate', '1e38', '--steps', '3000', '--checkpoint-period-steps', '40'];
+    const { code, stdout, stderr } = await startCommand('train-agent', cartPole(runDir, ...args)).ended;
+    expect(code, stderr).toBe(1);
+    expect(stdout).toBe('');
+    const last = stderr.trim().split('\n').at(-1)!;
+    expect(last).toMatch(/^train-agent: .*not finite.*give a --learning-rate below 1e\+38/);
+    expect(last).toContain(join(runDir, 'checkpoints', '80'));
+    expect(checkpointsOf(runDir)).toEqual([40, 80]);
+    for (const line of readFileSync(join(runDir, 'metrics.jsonl'), 'utf8').split('\n')) {
+      expect(line).not.toContain('null');
+    }
+    const { code: evaluated } = await startCommand('evaluate-agent', ['--run', runDir, '--episodes', '1']).ended;
+    expect(evaluated).toBe(0);
+  });
+
+  test('a supervised network', async () => {
+    const runDir = newRun();
+    const { code, stdout, stderr } = await startCommand('train-supervised', [
+      ...['--task', 'vae-mnist', '--recipe', 'reduced', '--train-examples', '200', '--test-examples', '100'],
+      ...['--epochs', '3', '--learning-rate', '1e38', '--run-dir', runDir],
+    ]).ended;
+    expect(code, stderr).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr.trim().split('\n').at(-1)).toMatch(/^train-supervised: .*give a --learning-rate below 1e\+38/);
+    expect(checkpointsOf(runDir)).toEqual([]);
+  });
+
+  test('a checkpoint from before such checks, with NaN in it, is refused by name', async () => {
+    const runDir = newRun();
+    const trained = await startCommand('train-agent', cartPole(runDir, '--steps', '300')).ended;
+    expect(trained.code, trained.stderr).toBe(0);
+    const file = join(runDir, 'checkpoints/300/agent.safetensors');
+    const bytes = readFileSync(file);
+    const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString());
+    const name = Object.keys(header).find((key) => key.startsWith('online/'))!;
+    bytes.writeFloatLE(Number.NaN, 8 + Number(bytes.readBigUInt64LE(0)) + header[name].data_offsets[0]);
+    writeFileSync(file, bytes);
+    for (const [command, ...args] of [
+      ['evaluate-agent', '--run', runDir],
+      ['train-agent', '--run-dir', runDir, '--resume', '--steps', '400'],
+    ]) {
+      const { code, stderr } = await startCommand(command, args).ended;
+      expect(code, stderr).toBe(2);
+      expect(stderr).toContain(`agent.safetensors: tensor "${name}" holds numbers that are not finite`);
+    }
+    expect(readdirSync(join(runDir, 'checkpoints'))).toEqual(['300']);
+  });
+});
