@@ -1,10 +1,19 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { makeVectorEnv } from 'gymnasium-js-bridge';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type FinishedEpisode, makeVectorEnv } from 'gymnasium-js-bridge';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { EpisodeRecorder, writeRecording } from '../../src/recording/index.ts';
-import { checkpointsOf, metricsOf, root, type Started, sidecarOf, signal, startCommand, until } from './processes.ts';
+import {
+  checkpointsOf,
+  metricsOf,
+  type Started,
+  sidecarOf,
+  signal,
+  startCommand,
+  testEnvironments,
+  until,
+} from './processes.ts';
 
 let folder: string;
 let runs = 0;
@@ -69,28 +78,11 @@ describe('a lost sidecar costs no step and changes no number', () => {
     ['killed', 'SIGKILL'],
     ['stopped', 'SIGSTOP'],
   ])('of a verification: %s', async (_, name) => {
-    const [file, mark] = [join(folder, `${name}.episode.safetensors`), join(folder, `mark-${name}`)];
-    const saved = { ...process.env };
-    process.env.BRIDGE_TEST_FILE = mark;
-    process.env.PYTHONPATH = [join(root, 'test/envs/python'), saved.PYTHONPATH].filter(Boolean).join(delimiter);
-    try {
-      const env = await makeVectorEnv({ id: 'bridge_test_envs:Marking-v0' });
-      const recorder = new EpisodeRecorder(env);
-      recorder.start((await env.reset()).observations);
-      for (let step = 0; step < 10; step++) {
-        const { rewards, observations, finished } = await env.step([step % 5]);
-        recorder.step(step % 5, rewards[0], finished[0]?.finalObservation ?? observations);
-        if (finished[0]) await writeRecording(file, recorder.finish(finished[0]));
-      }
-      await env.close();
-    } finally {
-      process.env.BRIDGE_TEST_FILE = saved.BRIDGE_TEST_FILE;
-      process.env.PYTHONPATH = saved.PYTHONPATH;
-      for (const key of ['BRIDGE_TEST_FILE', 'PYTHONPATH']) if (saved[key] === undefined) delete process.env[key];
-    }
+    const mark = join(folder, `mark-${name}`);
+    const file = await recordMarking(mark);
     rmSync(mark);
     const args = [file, '--verify', '--env-timeout-seconds', '5'];
-    const started = startCommand('replay-episode', args, { BRIDGE_TEST_FILE: mark });
+    const started = startCommand('replay-episode', args, { BRIDGE_TEST_FILE: mark, PYTHONPATH: registeringPath() });
     await until('a step', () => existsSync(mark), started);
     signal(sidecarOf(started.pid)!, name);
     const { code, stdout, stderr } = await started.ended;
@@ -99,6 +91,36 @@ describe('a lost sidecar costs no step and changes no number', () => {
     expect(code).toBe(0);
   });
 });
+
+/** A recording names no module to import, so here Python registers the test environments when it starts. */
+function registeringPath(): string {
+  const path = join(folder, 'registering');
+  mkdirSync(path, { recursive: true });
+  writeFileSync(join(path, 'sitecustomize.py'), 'import bridge_test_envs\n');
+  return [path, testEnvironments].join(delimiter);
+}
+
+/** Records an episode of 10 slow steps, each of which makes the file `mark`. */
+async function recordMarking(mark: string): Promise<string> {
+  vi.stubEnv('BRIDGE_TEST_FILE', mark);
+  vi.stubEnv('PYTHONPATH', registeringPath());
+  try {
+    const env = await makeVectorEnv({ id: 'Marking-v0' });
+    const recorder = new EpisodeRecorder(env);
+    recorder.start((await env.reset()).observations);
+    let episode: FinishedEpisode | undefined;
+    while (!episode) {
+      const { rewards, observations, finished } = await env.step([2]);
+      [episode] = finished;
+      recorder.step(2, rewards[0], episode?.finalObservation ?? observations);
+    }
+    await env.close();
+    await writeRecording(`${mark}.episode.safetensors`, recorder.finish(episode));
+    return `${mark}.episode.safetensors`;
+  } finally {
+    vi.unstubAllEnvs();
+  }
+}
 
 describe('an environment that fails', () => {
   test.each([

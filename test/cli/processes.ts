@@ -6,10 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
+/** The Python module bridge_test_envs lies there. */
+export const testEnvironments = join(root, 'test/envs/python');
 /** Lets sidecars find the test environments. */
 const environment = {
   ...process.env,
-  PYTHONPATH: [join(root, 'test/envs/python'), process.env.PYTHONPATH].filter(Boolean).join(delimiter),
+  PYTHONPATH: [testEnvironments, process.env.PYTHONPATH].filter(Boolean).join(delimiter),
 };
 /** A generous limit for something to happen on a machine that is busy with much else. */
 const PATIENCE_MS = 150_000;
@@ -28,6 +30,8 @@ export interface Started {
   output: { stdout: string; stderr: string };
   ended: Promise<Ending>;
 }
+
+export type HasOutput = Pick<Started, 'output'>;
 
 /** Starts a program in a process group of its own; what is left of the group is killed with the test. */
 export function start(program: string, args: string[], env: Record<string, string> = {}): Started {
@@ -72,7 +76,7 @@ export function startNpx(name: string, args: string[]): Started {
 }
 
 /** A test fails with what the program said where something does not happen in time. */
-export async function until(what: string, holds: () => boolean, { output }: Pick<Started, 'output'>): Promise<void> {
+export async function until(what: string, holds: () => boolean, { output }: HasOutput): Promise<void> {
   await expect
     .poll(holds, { timeout: PATIENCE_MS, interval: 20, message: `${what}\n${output.stdout}${output.stderr}` })
     .toBe(true);

@@ -6,6 +6,7 @@ import { findPython } from '../../envs/src/python.ts';
 import {
   checkpointsOf,
   type Ending,
+  type HasOutput,
   metricsOf,
   processes,
   root,
@@ -39,7 +40,7 @@ async function learning(runDir: string, started: Started): Promise<void> {
 }
 
 /** All that belonged to the run is gone, and it goes on from where it was stopped. */
-async function expectSaved(runDir: string, started: Started): Promise<void> {
+async function expectSaved(runDir: string, started: HasOutput): Promise<void> {
   const belongs = () => processes().filter(({ command }) => command.includes(runDir));
   await until('all processes of the run to end', () => belongs().length === 0, started);
   const [step, ...others] = checkpointsOf(runDir);
@@ -180,12 +181,12 @@ describe('in a terminal', () => {
   test('Ctrl-C saves, also when tee ends first, and brings the cursor back', async () => {
     const runDir = newRun();
     const ending = await inTerminal(`${words(runDir)} 2>&1 | tee '${runDir}.log'`, runDir, 'interrupt');
-    await expectSaved(runDir, { output: ending } as Started);
+    await expectSaved(runDir, { output: ending });
     expect(readFileSync(`${runDir}.log`, 'utf8')).toContain('writing to');
 
     const plain = newRun();
     const { stdout } = await inTerminal(words(plain), plain, 'interrupt');
-    await expectSaved(plain, { output: { stdout, stderr: '' } } as Started);
+    await expectSaved(plain, { output: { stdout, stderr: '' } });
     expect(stdout).toContain('Stopped at agent step');
     expect(stdout.lastIndexOf('\x1b[?25h')).toBeGreaterThan(stdout.lastIndexOf('\x1b[?25l'));
   });
@@ -193,6 +194,6 @@ describe('in a terminal', () => {
   test('a closed terminal saves', async () => {
     const runDir = newRun();
     const ending = await inTerminal(words(runDir), runDir, 'hang-up');
-    await expectSaved(runDir, { output: ending } as Started);
+    await expectSaved(runDir, { output: ending });
   });
 });
