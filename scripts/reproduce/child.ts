@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { OWNER_VARIABLE } from '../../src/cli/interrupt.ts';
 import { projectFolder } from '../benchmark/paths.ts';
 import { startChild } from '../benchmark/peer.ts';
 
@@ -13,7 +14,10 @@ export interface ChildOptions {
 /** Runs a command of this project to its end. `lastLine`: of its standard error, where it says what went wrong. */
 export async function runChild(command: string, args: readonly string[], { signal, onLine }: ChildOptions) {
   const script = join(projectFolder, 'dist/scripts', `${command}.js`);
-  const child = startChild(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = startChild(process.execPath, [script, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, [OWNER_VARIABLE]: String(process.pid) },
+  });
   const interrupt = () => child.kill('SIGINT');
   signal.addEventListener('abort', interrupt);
   if (signal.aborted) interrupt();

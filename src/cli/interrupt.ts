@@ -43,16 +43,20 @@ export function exitOnInterrupt(): void {
   onLauncherGone(() => process.exit(128 + SIGNALS.SIGTERM));
 }
 
+/** Names the process whose end is a request to stop: set for the commands that our own commands start. */
+export const OWNER_VARIABLE = 'WEIGHTNORM_OWNER_PID';
+
 /**
- * Calls `gone` when the npm or npx that started this process has ended. It runs a command in a shell, and a signal to npm alone ends the two of them
- * without reaching this process.
+ * Calls `gone` when the npm, npx or command of ours that started this process has ended. npm runs a command in a shell, and a signal to npm alone can end
+ * the two of them without reaching this process. Another parent, such as a shell, may end and leave this process on purpose.
  */
 function onLauncherGone(gone: () => void): void {
-  const shell = process.ppid;
-  const npm = [shell, parentOf(shell)].find((pid) => pid !== undefined && isNpm(pid));
-  if (npm === undefined) return;
+  const parent = process.ppid;
+  const grandparent = parentOf(parent);
+  const isOwned = process.env[OWNER_VARIABLE] === String(parent) || isNpm(parent);
+  if (!isOwned && (grandparent === undefined || !isNpm(grandparent))) return;
   const timer = setInterval(() => {
-    if (process.ppid === shell && (npm === shell || parentOf(shell) === npm)) return;
+    if (process.ppid === parent && (isOwned || parentOf(parent) === grandparent)) return;
     clearInterval(timer);
     gone();
   }, LAUNCHER_CHECK_MS);

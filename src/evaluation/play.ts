@@ -1,6 +1,7 @@
-import type { FinishedEpisode, ObservationArray, VectorEnv } from 'gymnasium-js-bridge';
+import { EnvClosedError, type FinishedEpisode, type ObservationArray, type VectorEnv } from 'gymnasium-js-bridge';
 import { deriveSeed, Generator } from '../random/index.ts';
 import { type FrameArray, FrameStacks } from '../replay/index.ts';
+import { afterGrace } from '../training/recovery.ts';
 
 /** Chooses actions for stacked states [n, frameStack, ...frameShape]. */
 export type Policy = (states: FrameArray) => ArrayLike<number>;
@@ -64,13 +65,18 @@ export async function playEpisodes(options: PlayOptions): Promise<FinishedEpisod
     listeners[lane]?.start(observation);
   }
 
+  // The environments end where a request to stop finds that they do not answer.
+  const forget = afterGrace(options.signal, () => void env.close());
   while (left > 0 && options.signal?.aborted !== true) {
     const greedy = policy(stacks.states);
     const actions = generators.map((random, lane) =>
       random.uniform() < epsilon ? random.integer(env.actionSpace.n) : greedy[lane],
     );
     const nextSeeds = numbers.map((number) => evaluationSeed(seed, number + numEnvs));
-    const result = await env.step(actions, { nextSeeds });
+    const result = await env.step(actions, { nextSeeds }).catch((error) => {
+      if (!(error instanceof EnvClosedError)) throw error;
+    });
+    if (result === undefined) break;
     for (let lane = 0; lane < numEnvs; lane++) {
       const observation = observationOf(result.observations, lane);
       const episode = result.finished.find((candidate) => candidate.env === lane);
@@ -90,5 +96,6 @@ export async function playEpisodes(options: PlayOptions): Promise<FinishedEpisod
       listeners[lane]?.start(observation);
     }
   }
+  forget();
   return finished.filter((episode) => episode !== undefined);
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { StepResult } from 'gymnasium-js-bridge';
 import { DivergedError } from './diverged.ts';
 import type { MetricsWriter } from './metrics.ts';
-import type { Recovery } from './recovery.ts';
+import { afterGrace, type Recovery } from './recovery.ts';
 import type { RunFolder } from './run-folder.ts';
 import { Speedometer } from './speedometer.ts';
 
@@ -24,23 +24,17 @@ export interface TrainingStep {
   learned: { loss: number; meanQ: number }[];
 }
 
-/** After a request to stop, the step under way gets this long; then it is left, to be taken up by a resumed run. */
-const STOP_GRACE_MS = 3000;
-
 /**
  * The loop: a stream of steps, to which metrics, progress and checkpoints listen. Ends after `steps`, or when `signal` is aborted: then after the step
- * under way, or in its midst where the environments do not answer.
+ * under way, or in its midst where the environments do not answer:
+ * a resumed run takes that up where it was left.
  */
 export async function* trainingSteps(
   agent: Trainable,
   { steps, signal }: { steps: number; signal?: AbortSignal | undefined },
 ): AsyncGenerator<TrainingStep> {
   let leaveStep = () => {};
-  let grace: NodeJS.Timeout | undefined;
-  const stop = () => {
-    grace = setTimeout(() => leaveStep(), STOP_GRACE_MS);
-  };
-  signal?.addEventListener('abort', stop);
+  const forget = afterGrace(signal, () => leaveStep());
   try {
     while (agent.agentSteps < steps && signal?.aborted !== true) {
       // Not Promise.race with one promise for the whole run: it would remember every step.
@@ -52,8 +46,7 @@ export async function* trainingSteps(
       yield step;
     }
   } finally {
-    clearTimeout(grace);
-    signal?.removeEventListener('abort', stop);
+    forget();
   }
 }
 

@@ -122,6 +122,32 @@ test('a run from before exploration was a setting goes on as it was', async () =
   expect(metrics(broken)).toEqual(metrics(whole));
 });
 
+test('a run that is stopped while its environments do not answer goes on in the midst of that step', async () => {
+  const [whole, broken] = [join(folder, 'whole'), join(folder, 'broken')];
+  const given = { ...heldActions, steps: 600 };
+  await trainDqn(resolveConfig(undefined, given), { runDir: whole, version: 'test' });
+  const controller = new AbortController();
+  let sidecar = 0;
+  const summary = await trainDqn(resolveConfig(undefined, given), {
+    runDir: broken,
+    version: 'test',
+    signal: controller.signal,
+    onStart: ({ env }) => {
+      sidecar = env.info.pid;
+    },
+    onStatus: ({ agentSteps }) => {
+      if (agentSteps !== 300) return;
+      process.kill(sidecar, 'SIGSTOP');
+      setTimeout(() => controller.abort(), 1); // when the next step has sent its actions and made its updates
+    },
+  });
+  expect(summary).toMatchObject({ interrupted: true, agentSteps: 300 });
+  const agent = JSON.parse(readFileSync(join(broken, 'checkpoints/300/agent.json'), 'utf8'));
+  expect(agent.underWay).toMatchObject({ actions: [expect.any(Number), expect.any(Number)] });
+  await resumeDqn({}, { runDir: broken, version: 'test' });
+  expect(metrics(broken)).toEqual(metrics(whole));
+});
+
 test('settings that decide what is learned cannot be changed on resume', async () => {
   const runDir = join(folder, 'run');
   await trainDqn(resolveConfig(undefined, { ...cartPole, steps: 120 }), { runDir, version: 'test' });
