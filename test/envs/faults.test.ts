@@ -22,6 +22,8 @@ import { startSidecar } from '../../envs/src/sidecar-process.ts';
 import { until } from '../until.ts';
 import { block, blockUntil, closing, hasEnded, isAsleep, python, rejection, useOwnTemporaryFolder } from './helpers.ts';
 
+fc.configureGlobal({ seed: 1 }); // the same examples in every run
+
 const temporary = useOwnTemporaryFolder();
 
 describe('Python exceptions', () => {
