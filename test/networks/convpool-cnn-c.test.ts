@@ -183,12 +183,14 @@ describe.each(ARMS)('with normalization %s', (normalization) => {
     });
     expect(tf.memory().numTensors).toBe(before);
 
+    // Rounding, which ten updates enlarge, comes to 1.5e-5 of the loss with some processors' instructions, and to 2e-6 of
+    // the weights, each of which an update moves by up to 1e-4.
     compiled.losses.forEach((loss, i) => {
-      expect(Math.abs(loss / eager.losses[i] - 1)).toBeLessThan(1e-5);
+      expect(Math.abs(loss / eager.losses[i] - 1)).toBeLessThan(1e-4);
     });
     tf.tidy(() => {
       for (const [name, value] of Object.entries(compiled.weights))
-        expectAgreement(tf.tensor(value as number[]), eager.weights[name], name, 1e-5);
+        expectClose(tf.tensor(value as number[]), eager.weights[name], 1e-5);
     });
   });
 });

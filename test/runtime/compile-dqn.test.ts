@@ -111,8 +111,10 @@ it.each([
     }
     const [actual, expected] = [compiled.state(), eager.state()];
     for (const [name, values] of Object.entries(expected)) {
-      expect(relativeError(actual[name], values), name).toBeLessThan(1e-5);
-      expect(relativeError(start[name], values), `${name} moved`).toBeGreaterThan(1e-4);
+      const moved = relativeError(start[name], values);
+      expect(moved, `${name} moved`).toBeGreaterThan(1e-4);
+      // What rounding has become after ten updates, of which one is a tenth of the movement.
+      expect(relativeError(actual[name], values), name).toBeLessThan(Math.max(1e-5, 0.01 * moved));
     }
     const states = bytes(BATCH * FRAMES * SIZE * SIZE, 99);
     const values = eager.qValues(states);
