@@ -1,6 +1,7 @@
 // @ts-check
 
-// A vitest reporter that writes how many tests passed, failed and were skipped, and which and why, for run-tests.mjs.
+// A vitest reporter that writes how many tests passed, failed and were skipped, which those are, and why some were left out,
+// for run-tests.mjs.
 
 import { writeFileSync } from 'node:fs';
 
@@ -21,23 +22,32 @@ export default class CountReporter {
     const counts = { passed: 0, failed: unhandledErrors.length, skipped: 0 };
     /** @type {string[]} */
     const leftOut = [];
+    /** @type {Record<string, 'passed' | 'failed' | 'skipped'>} */
+    const outcomes = unhandledErrors.length > 0 ? { 'an error outside every test': 'failed' } : {};
     for (const module of modules) {
       const failedBefore = counts.failed;
       for (const test of module.children.allTests()) {
         const result = test.result();
+        let name = `${module.relativeModuleId} > ${test.fullName}`;
+        while (name in outcomes) name += ' (another one)';
+        outcomes[name] = result.state === 'pending' ? 'failed' : result.state;
         if (result.state === 'passed') counts.passed++;
         else if (result.state === 'skipped') {
           counts.skipped++;
           // The reason is what a test gave to its context's skip().
           const { note } = result;
           if (note || !this.selective) {
-            leftOut.push(`${module.relativeModuleId} > ${test.fullName}: ${note ?? 'skipped, no reason given'}`);
+            leftOut.push(`${name}: ${note ?? 'skipped, no reason given'}`);
           }
         } else counts.failed++;
       }
       // A file that cannot be loaded, or whose hooks fail, is a failure although no test of it is.
-      if (module.state() === 'failed' && counts.failed === failedBefore) counts.failed++;
+      if (module.state() === 'failed' && counts.failed === failedBefore) {
+        counts.failed++;
+        outcomes[module.relativeModuleId] = 'failed';
+      }
     }
-    writeFileSync(/** @type {string} */ (process.env.WEIGHTNORM_TEST_COUNTS), JSON.stringify({ ...counts, leftOut }));
+    const written = JSON.stringify({ ...counts, leftOut, outcomes });
+    writeFileSync(/** @type {string} */ (process.env.WEIGHTNORM_TEST_COUNTS), written);
   }
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Report } from '../../scripts/benchmark/report.ts';
 import { KERNEL_NORMALIZATIONS, OUTPUT_NORMALIZATIONS } from '../../src/weightnorm/index.ts';
 import { printed, runCommand, startCommand } from '../cli/support.ts';
+import { until } from '../until.ts';
 
 async function report(...args: string[]): Promise<Report> {
   const { code, stdout, stderr } = await runCommand('benchmark', ...args, '--json');
@@ -127,16 +128,16 @@ describe('benchmark', () => {
     const { child, finished } = startCommand('benchmark', ['sidecar', '--rounds', '1000']);
     await printed(child, 'starting emulators');
     let children: string[] = [];
-    const started = async () => {
+    const started = () => {
       children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
       return children.length;
     };
-    await expect.poll(started, { timeout: 60_000 }).toBeGreaterThanOrEqual(2);
+    await until('two children ran', () => started() >= 2, child);
     child.kill('SIGINT');
     const { code, stdout } = await finished;
     expect(code).toBe(130);
     expect(stdout).toBe('');
-    await expect.poll(() => children.filter(isRunning), { timeout: 5000 }).toEqual([]);
+    await until('they ended', () => !children.some(isRunning));
   });
 });
 

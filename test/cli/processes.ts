@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
+import { until as waitUntil } from '../until.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 /** The Python module bridge_test_envs lies there. */
@@ -13,8 +14,6 @@ const environment = {
   ...process.env,
   PYTHONPATH: [testEnvironments, process.env.PYTHONPATH].filter(Boolean).join(delimiter),
 };
-/** A generous limit for something to happen on a machine that is busy with much else. */
-const PATIENCE_MS = 150_000;
 
 export interface Ending {
   code: number | null;
@@ -75,11 +74,11 @@ export function startNpx(name: string, args: string[]): Started {
   return start('npx', [name, ...args]);
 }
 
-/** A test fails with what the program said where something does not happen in time. */
+/** Waits for a state; where it does not come, the test fails with what the program said. */
 export async function until(what: string, holds: () => boolean, { output }: HasOutput): Promise<void> {
-  await expect
-    .poll(holds, { timeout: PATIENCE_MS, interval: 20, message: `${what}\n${output.stdout}${output.stderr}` })
-    .toBe(true);
+  await waitUntil(what, holds).catch((error) => {
+    throw new Error(`${error.message}\n${output.stdout}${output.stderr}`);
+  });
 }
 
 export function signal(pid: number, name: NodeJS.Signals): void {

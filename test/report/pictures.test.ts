@@ -18,6 +18,8 @@ import {
 } from '../../src/report/pictures.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 
+fc.configureGlobal({ seed: 1 }); // the same examples in every run
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'pictures-'));

@@ -2,12 +2,12 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { argsOf, type QuestionJob, readAnswer, stateOf, type TrainingJob } from '../../scripts/reproduce/jobs.ts';
 import { readEpochs } from '../../scripts/reproduce/metrics.ts';
 import { runJobs } from '../../scripts/reproduce/runner.ts';
 import { printed, startCommand } from '../cli/support.ts';
+import { until } from '../until.ts';
 
 let runsPath: string;
 beforeAll(() => {
@@ -51,7 +51,7 @@ test('an interrupted run goes on to the numbers of its settings; a finished one 
   expect(await stateOf(training, runsPath)).toBe('new');
   const controller = new AbortController();
   const first = run([training, question('after', 1)], controller.signal);
-  while (!existsSync(join(folder, 'checkpoints/10'))) await sleep(20);
+  await until('the first epoch was saved', () => existsSync(join(folder, 'checkpoints/10')));
   controller.abort();
   expect(await first).toMatchObject({ interrupted: true, failures: {} });
   expect(await stateOf(training, runsPath)).toBe('begun');
@@ -84,7 +84,7 @@ test('what was killed before its first checkpoint starts anew', async () => {
   const job = { ...training, name: 'killed' };
   expect(await stateOf(job, runsPath)).toBe('new');
   const args = await argsOf(job, 'new', runsPath);
-  expect(args.join(' ')).toMatch(/^--task vae-mnist --recipe reduced .*--width-multiplier 0\.5 .*--run-dir \S+killed$/);
+  expect(args.join(' ')).toMatch(/^--task vae-mnist --recipe reduced .*--width-multiplier 0\.5 .*--run-dir .+killed$/);
   expect(existsSync(folder)).toBe(false);
 });
 
@@ -109,6 +109,6 @@ test('Ctrl-C ends the command with exit code 130 and says how to go on', async (
   const { code, stdout, stderr } = await finished;
   expect(code, stderr).toBe(130);
   expect(stdout).toBe('');
-  expect(stderr).toMatch(/^stopped; go on with: npm run reproduce -- figure-draw --budget quick --out \S+stopped$/m);
+  expect(stderr).toMatch(/^stopped; go on with: npm run reproduce -- figure-draw --budget quick --out .+stopped$/m);
   expect(stderr).not.toContain('none-seed1: starts');
 });

@@ -1,55 +1,66 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { endLeftovers, leftovers, marker, markerName } from '../../scripts/setup/lock.mjs';
+import { until } from '../until.ts';
 import { mainRoot, start, temporaryFolder } from './project.ts';
 
-/** A program that takes the lock of its folder, says so in a file, holds it for a while and frees it. */
-function holder(root: string, holdMs: number) {
+/** A program that takes the lock of its folder, says so in a file, holds it until there is a file `free`, and frees it. */
+function holder(root: string) {
   const code = `
-    import { appendFileSync } from 'node:fs';
+    import { appendFileSync, existsSync } from 'node:fs';
     import { setTimeout as sleep } from 'node:timers/promises';
     import { takeLock } from ${JSON.stringify(join(mainRoot, 'scripts/setup/lock.mjs'))};
     const free = await takeLock(process.cwd(), () => console.log('waiting'));
     console.log('held');
     appendFileSync('order', 'in ');
-    await sleep(${holdMs});
+    while (!existsSync('free')) await sleep(10);
     appendFileSync('order', 'out ');
     await free();`;
-  return start(root, ['--input-type=module', '-e', code]);
+  const started = start(root, ['--input-type=module', '-e', code]);
+  onTestFinished(() => void started.child.kill('SIGKILL'));
+  return started;
 }
+
+const allowFreeing = (root: string) => writeFileSync(join(root, 'free'), '');
 
 describe('the lock of a project folder', () => {
   it('is held by one process at a time', async () => {
     const root = temporaryFolder();
-    const endings = await Promise.all([1, 2, 3].map(() => holder(root, 300).ended));
+    const order = () => readFileSync(join(root, 'order'), 'utf8');
+    const holders = [1, 2, 3].map(() => holder(root));
+    // One holds it, and the others say that they wait.
+    await Promise.all(holders.map(({ child }) => once(child.stdout!, 'data')));
+    await until('one holds it', () => existsSync(join(root, 'order')));
+    expect(order()).toBe('in ');
+    allowFreeing(root);
+    const endings = await Promise.all(holders.map(({ ended }) => ended));
     expect(endings.map(({ code }) => code)).toEqual([0, 0, 0]);
-    expect(readFileSync(join(root, 'order'), 'utf8')).toBe('in out in out in out ');
-    expect(endings.filter(({ stdout }) => stdout.includes('waiting')).length).toBeGreaterThanOrEqual(1);
+    expect(order()).toBe('in out in out in out ');
+    expect(endings.map(({ stdout }) => stdout).sort()).toEqual(['held\n', 'waiting\nheld\n', 'waiting\nheld\n']);
   });
 
   it('is free again when its holder is killed', async () => {
     const root = temporaryFolder();
-    const first = holder(root, 60_000);
-    await once(first.child.stdout!, 'data');
-    const second = holder(root, 0);
+    const first = holder(root);
+    await until('the first one holds it', () => existsSync(join(root, 'order')), first.child);
+    const second = holder(root);
     await once(second.child.stdout!, 'data'); // "waiting"
     first.child.kill('SIGKILL');
-    expect((await second.ended).code).toBe(0);
     await first.ended;
+    allowFreeing(root);
+    expect(await second.ended).toMatchObject({ code: 0, stdout: 'waiting\nheld\n' });
     expect(readFileSync(join(root, 'order'), 'utf8')).toBe('in in out ');
   });
 
   it('is another one in another folder', async () => {
-    const first = holder(temporaryFolder(), 60_000);
-    onTestFinished(() => {
-      first.child.kill('SIGKILL');
-    });
-    await once(first.child.stdout!, 'data');
-    const { code, stdout } = await holder(temporaryFolder(), 0).ended;
+    const [root, other] = [temporaryFolder(), temporaryFolder()];
+    const first = holder(root);
+    await until('the first one holds it', () => existsSync(join(root, 'order')), first.child);
+    allowFreeing(other);
+    const { code, stdout } = await holder(other).ended;
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'held\n' });
   });
 });
@@ -58,7 +69,7 @@ describe('leftovers of a killed set-up', () => {
   it('are ended, with what they started, and nothing else is', async () => {
     const [root, other] = [temporaryFolder(), temporaryFolder()];
     const marked = (folder: string) =>
-      spawn('sh', ['-c', 'sleep 60 & wait'], {
+      spawn('sh', ['-c', 'sleep 600 & wait'], {
         detached: true,
         env: { PATH: process.env.PATH!, [markerName]: marker(folder) },
       });
@@ -67,7 +78,8 @@ describe('leftovers of a killed set-up', () => {
     onTestFinished(() => {
       process.kill(-foreign.pid!, 'SIGKILL');
     });
-    while (leftovers(root).length < 2 || leftovers(other).length < 2) await sleep(20);
+    const started = () => leftovers(root).length === 2 && leftovers(other).length === 2;
+    await until('both shells started what they start', started);
 
     const ended = once(left, 'exit');
     await endLeftovers(root);

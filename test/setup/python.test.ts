@@ -11,10 +11,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { leftovers } from '../../scripts/setup/lock.mjs';
 import { hasNvidiaGpu, problem, sitePackages } from '../../scripts/setup/python.mjs';
+import { until } from '../until.ts';
 import {
   type Ending,
   lockedPythonPackage,
@@ -25,9 +25,6 @@ import {
   start,
   temporaryFolder,
 } from './project.ts';
-
-// Making a Python environment takes seconds, and far longer on a busy machine.
-vi.setConfig({ testTimeout: 240_000 });
 
 const python = join(mainRoot, '.venv/bin/python');
 const [home, version] = execFileSync(
@@ -78,7 +75,9 @@ describe('the Python environment', () => {
     expect(problem({ root })).toBe('.venv is missing or incomplete');
 
     const killed = start(root, pythonStep);
-    while (!existsSync(join(root, '.venv/bin/python')) || leftovers(root).length === 0) await sleep(5);
+    // From here on it is seconds more: pip is to be unpacked, and then does its work.
+    const begun = () => existsSync(join(root, '.venv/bin/python')) && leftovers(root).length > 0;
+    await until('the environment was begun', begun, killed.child);
     killed.child.kill('SIGKILL');
     expect((await killed.ended).signal).toBe('SIGKILL');
     expect(problem({ root })).toBe('.venv is missing or incomplete');

@@ -12,6 +12,8 @@ import { meansOf } from '../../src/supervised/means.ts';
 import { resolveConfig, tasks } from '../../src/supervised/tasks.ts';
 import { learningRateAt } from '../../src/training/schedules.ts';
 
+fc.configureGlobal({ seed: 1 }); // the same examples in every run
+
 describe('the learning rate', () => {
   it("is the paper's: full for half the run, then in a line to 0", () => {
     const at = (progress: number) => learningRateAt(progress, { learningRate: 0.003, warmUp: 0, decayStart: 0.5 });

@@ -46,28 +46,30 @@ class Faulty(Counting):
             print("printed by the environment")
 
 
-class Slow(Counting):
-    """Action 1 sleeps 0.4 s, 2 sleeps 60 s, 3 sleeps 60 s and keeps every other Python thread from running."""
-
-    def act(self, action):
-        if action == 3:
-            ctypes.PyDLL(None).sleep(60)
-        else:
-            time.sleep((0, 0.4, 60)[action])
-
-
 class Touching(Counting):
-    """Makes the file $BRIDGE_TEST_FILE in every step."""
+    """Makes the file $BRIDGE_TEST_FILE, where there is such a name, in every step."""
 
     def act(self, action):
-        pathlib.Path(os.environ["BRIDGE_TEST_FILE"]).touch()
+        if file := os.environ.get("BRIDGE_TEST_FILE"):
+            pathlib.Path(file).touch()
 
 
-class Marking(Counting):
-    """Makes the file $BRIDGE_TEST_FILE in every step, and takes 0.1 s for it."""
+class Slow(Touching):
+    """Then action 2 sleeps 600 s, 3 sleeps 600 s and keeps every other Python thread from running."""
 
     def act(self, action):
-        pathlib.Path(os.environ["BRIDGE_TEST_FILE"]).touch()
+        super().act(action)
+        if action == 3:
+            ctypes.PyDLL(None).sleep(600)
+        elif action == 2:
+            time.sleep(600)
+
+
+class Marking(Touching):
+    """Then takes 0.1 s."""
+
+    def act(self, action):
+        super().act(action)
         time.sleep(0.1)
 
 

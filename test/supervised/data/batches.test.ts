@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Batches, type BatchesOptions } from '../../../src/supervised/data/batches.ts';
 
+fc.configureGlobal({ seed: 1 }); // the same examples in every run
+
 /** `count` examples of 3 elements that begin with the example's number, which is its label too. */
 function make(options: Partial<BatchesOptions<'x' | 'label'>> & { count: number }) {
   const { count } = options;

@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { loadMnist } from '../../../src/supervised/data/mnist.ts';
 import { printed, runCommand, startCommand } from '../../cli/support.ts';
+import { until } from '../../until.ts';
 import { type Behaviour, serve, stallAt, status } from './server.ts';
 import { temporaryFolder } from './support.ts';
 
@@ -48,9 +49,7 @@ describe('npm run download-data -- mnist', () => {
     await printed(child, 'trying again in 1 s');
     const part = join(folder, `${names[0]}.gz.part`);
     const half = Math.floor(files[`${names[0]}.gz`].length / 2);
-    while (!readdirSync(folder).includes(`${names[0]}.gz.part`) || readFileSync(part).length < half) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await until('the first half was written', () => existsSync(part) && statSync(part).size >= half, child);
     child.kill('SIGINT');
     const { code, stderr } = await finished;
     expect(code).toBe(130);

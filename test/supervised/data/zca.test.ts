@@ -149,7 +149,9 @@ describe('the cache', () => {
     const originals = damage.map((name) => readFileSync(name));
     const end = '; delete it, and it is fitted again';
     for (const name of damage) truncateSync(name, statSync(name).size - 4);
-    expect(await load()).toMatch(new RegExp(`^${cacheDir}/zca-[0-9a-f]{16}\\.safetensors: truncated: .*${end}$`));
+    const truncated = await load();
+    expect(truncated.startsWith(`${cacheDir}/zca-`)).toBe(true);
+    expect(truncated).toMatch(new RegExp(`/zca-[0-9a-f]{16}\\.safetensors: truncated: .*${end}$`));
     damage.forEach((name, i) => {
       const altered = Buffer.from(originals[i]);
       altered[bytes.length - 1] ^= 0x40;
