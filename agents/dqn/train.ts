@@ -178,7 +178,8 @@ async function withEnv<T>(
     onFault: async (fault) => {
       recovery.restarts += 1;
       note?.(faultLine(fault));
-      await recovery.beforeRestart?.();
+      // A full disk, say, is no reason to give up what a start may bring back.
+      await recovery.beforeRestart?.().catch((error) => note?.(`could not save before that: ${error.message}`));
     },
   });
   try {
