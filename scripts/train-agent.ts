@@ -1,7 +1,15 @@
 import { type DqnConfig, dqnConfigSchema, presets } from '../agents/dqn/config.ts';
 import { defaultPreset, resolveConfig } from '../agents/dqn/resolve.ts';
 import { resumeDqn, trainDqn } from '../agents/dqn/train.ts';
-import { addSettings, givenSettings, newCommand, runCommand, UsageError, writeResult } from '../src/cli/index.ts';
+import {
+  addSettings,
+  givenSettings,
+  newCommand,
+  runCommand,
+  shellWord,
+  UsageError,
+  writeResult,
+} from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import { packageVersion } from '../src/cli/version.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
@@ -82,8 +90,8 @@ command.action(async ({ preset, runDir, resume, printConfig }) => {
       `${interrupted ? 'Stopped' : 'Finished'} at agent step ${agentSteps} after ${duration(wallSeconds)}: ${score}.\n` +
         `Checkpoint: ${checkpoint}\n` +
         (interrupted
-          ? `Continue with: npm run train-agent -- --run-dir ${folder} --resume\n`
-          : `Evaluate with: npm run evaluate-agent -- --run ${folder}\n`),
+          ? `Continue with: npm run train-agent -- --run-dir ${shellWord(folder)} --resume\n`
+          : `Evaluate with: npm run evaluate-agent -- --run ${shellWord(folder)}\n`),
     );
   } finally {
     display?.stop();

@@ -1,4 +1,12 @@
-import { addSettings, givenSettings, newCommand, runCommand, UsageError, writeResult } from '../src/cli/index.ts';
+import {
+  addSettings,
+  givenSettings,
+  newCommand,
+  runCommand,
+  shellWord,
+  UsageError,
+  writeResult,
+} from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import { packageVersion } from '../src/cli/version.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
@@ -94,8 +102,8 @@ command.action(async ({ task, recipe, runDir, resume, printConfig, json }) => {
       `${interrupted ? 'Stopped' : 'Finished'} at epoch ${Number(epoch.toFixed(2))} after ${duration(wallSeconds)}: ${findTask(taskName!).describe(metrics) || 'no epoch finished'}.\n` +
         `Checkpoint: ${checkpoint}\n` +
         (interrupted
-          ? `Continue with: npm run train-supervised -- --run-dir ${folder} --resume\n`
-          : `Evaluate with: npm run evaluate-supervised -- --run ${folder}\n`),
+          ? `Continue with: npm run train-supervised -- --run-dir ${shellWord(folder)} --resume\n`
+          : `Evaluate with: npm run evaluate-supervised -- --run ${shellWord(folder)}\n`),
     );
   } finally {
     display?.stop();

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { newCommand, UsageError, wholeNumber, writeResult } from '../../src/cli/index.ts';
+import { newCommand, shellWord, UsageError, wholeNumber, writeResult } from '../../src/cli/index.ts';
 import { onInterrupt } from '../../src/cli/interrupt.ts';
 import { hasCifar10 } from '../../src/supervised/data/cifar10.ts';
 import { DEFAULT_DATA_DIR } from '../../src/supervised/data/index.ts';
@@ -132,7 +132,7 @@ function commandLine(name: string, { budget, seeds, dataDir, out }: Options): st
   return [
     `npm run reproduce -- ${name} --budget ${budget}`,
     ...(seeds === undefined ? [] : [`--seeds ${seeds}`]),
-    ...(dataDir === DEFAULT_DATA_DIR ? [] : [`--data-dir ${dataDir}`]),
-    ...(out === 'results' ? [] : [`--out ${out}`]),
+    ...(dataDir === DEFAULT_DATA_DIR ? [] : [`--data-dir ${shellWord(dataDir)}`]),
+    ...(out === 'results' ? [] : [`--out ${shellWord(out)}`]),
   ].join(' ');
 }

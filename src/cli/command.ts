@@ -110,6 +110,11 @@ export function numberIn(minimum: number, maximum: number): (text: string) => nu
   };
 }
 
+/** A path or other word as a shell takes it: lines that are to be pasted must survive spaces and quotes. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** The entry of `names` nearest to `name`, where one is near enough to be meant. */
 export function nearest(name: string, names: readonly string[]): string | undefined {
   let best: string | undefined;

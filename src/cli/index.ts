@@ -4,6 +4,7 @@ export {
   newCommand,
   numberIn,
   runCommand,
+  shellWord,
   UsageError,
   wholeNumber,
   writeResult,
