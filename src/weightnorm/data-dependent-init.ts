@@ -77,12 +77,16 @@ export function dataDependentInit(
   checkBatch(batch);
 
   const visits: Visit[] = [];
+  // Where no unit of a layer varies, what the next one sees is the rounding of values of this size, less their mean.
+  let roundedSize = 0;
   try {
     for (const layer of layers) {
       layer.setCallHook((inputs) => {
         layer.clearCallHook();
         const x = Array.isArray(inputs) ? inputs[0]! : inputs;
-        visits.push({ layer, constant: tf.keep(initializeLayer(layer, x, initScale)) });
+        const { constant, size } = initializeLayer(layer, x, initScale, roundedSize);
+        visits.push({ layer, constant: tf.keep(constant) });
+        roundedSize = constant.dataSync().every(Boolean) ? initScale * Math.max(size, roundedSize) : 0;
       });
     }
     tf.dispose(model.apply(batch) as tf.Tensor | tf.Tensor[]);
@@ -93,8 +97,17 @@ export function dataDependentInit(
   }
 }
 
-/** Sets one layer from its input; returns which units are constant. */
-function initializeLayer(layer: NormalizedLayer, x: tf.Tensor, initScale: number): tf.Tensor {
+/**
+ * Sets one layer from its input.
+ * @param roundedSize What varies by less than the rounding of values of this size does not vary.
+ * @returns Which units are constant, `[units]`, and the size of the pre-activations at scale 1, as their root mean square.
+ */
+function initializeLayer(
+  layer: NormalizedLayer,
+  x: tf.Tensor,
+  initScale: number,
+  roundedSize: number,
+): { constant: tf.Tensor; size: number } {
   const { bias, scale, gain, movingMean, movingVariance, kernels } = layer;
   const last = kernels.at(-1)!;
   return tf.tidy(() => {
@@ -110,7 +123,10 @@ function initializeLayer(layer: NormalizedLayer, x: tf.Tensor, initScale: number
     const measured = movingMean && !movingVariance ? t : n;
     const { mean, std } = momentsOfUnits(measured);
     // Batch normalization blows up what is left of a constant unit, dividing it by sqrt(epsilon): ask before it does.
-    const constant = movingVariance ? constantUnits(t, momentsOfUnits(t).std) : constantUnits(measured, std);
+    const judged = movingVariance ? t : measured;
+    const size = tf.sqrt(tf.mean(tf.square(judged))).dataSync()[0]; // of the whole layer
+    const tolerance = CONSTANT_UNIT_TOLERANCE * Math.max(size, roundedSize);
+    const constant = tf.lessEqual(movingVariance ? momentsOfUnits(t).std : std, tolerance);
     let factor = tf.div(initScale, tf.where(constant, tf.onesLike(std), std)); // [units]
     if (scale) scale.write(factor);
     else if (gain) gain.write(factor);
@@ -125,7 +141,7 @@ function initializeLayer(layer: NormalizedLayer, x: tf.Tensor, initScale: number
       bias?.write(tf.neg(scaledMean));
     }
     layer.dataInitialized = true;
-    return constant;
+    return { constant, size };
   });
 }
 
@@ -133,12 +149,6 @@ function initializeLayer(layer: NormalizedLayer, x: tf.Tensor, initScale: number
 function momentsOfUnits(t: tf.Tensor): { mean: tf.Tensor; std: tf.Tensor } {
   const { mean, variance } = tf.moments(t, allButLast(t));
   return { mean, std: tf.sqrt(variance) };
-}
-
-/** Which units do not vary, `[units]`. */
-function constantUnits(t: tf.Tensor, std: tf.Tensor): tf.Tensor {
-  const rms = tf.sqrt(tf.mean(tf.square(t))); // of the whole layer, scalar
-  return tf.lessEqual(std, tf.mul(rms, CONSTANT_UNIT_TOLERANCE));
 }
 
 function report(visits: Visit[]): DataDependentInitReport {
