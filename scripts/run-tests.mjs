@@ -32,9 +32,10 @@ export async function runTests(root, args) {
   let interrupted = false;
   /** @type {import('node:child_process').ChildProcess} */
   let vitest;
-  // Ctrl-C reaches vitest by itself; it ends, and then this process does.
+  // Ctrl-C reaches vitest by itself, and it ends; a SIGINT to npm alone does not.
   process.on('SIGINT', () => {
     interrupted = true;
+    setTimeout(() => vitest.kill('SIGTERM'), 5000).unref();
   });
   process.on('SIGTERM', () => {
     interrupted = true;

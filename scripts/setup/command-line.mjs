@@ -63,7 +63,7 @@ export async function run([name = '', ...args]) {
   await ensureOrExit({ root }, process.stderr);
   if (name === 'test') {
     const { runTests } = await import('../run-tests.mjs');
-    process.exitCode = await runTests(root, args);
+    process.exitCode = await toItsEnd(() => runTests(root, args));
     return;
   }
   const script = join(root, 'dist/scripts', `${name}.js`);
@@ -71,6 +71,25 @@ export async function run([name = '', ...args]) {
   // In this process, so that signals, the terminal and the exit code are the command's own.
   process.argv = [process.execPath, script, ...args];
   await import(pathToFileURL(script).href);
+}
+
+/**
+ * The exit code is 1 where nothing can happen any more and the work has come to no end.
+ * @template T
+ * @param {() => Promise<T>} work
+ */
+async function toItsEnd(work) {
+  let ended = false;
+  process.once('exit', (code) => {
+    if (ended || code !== 0) return;
+    process.exitCode = 1;
+    process.stderr.write('Ended without a result, waiting for something that never came.\n');
+  });
+  try {
+    return await work();
+  } finally {
+    ended = true;
+  }
 }
 
 /** Progress that nobody reads any more (`| head`) must not end the work. */
@@ -81,7 +100,7 @@ function survivePipes() {
 /** @param {import('./steps.mjs').Project} project @param {NodeJS.WriteStream} stream */
 async function ensureOrExit(project, stream) {
   try {
-    return await ensureSetUp(project, stream);
+    return await toItsEnd(() => ensureSetUp(project, stream));
   } catch (error) {
     if (error instanceof SetupFault) fail(error.message, 2);
     fail(`Set-up failed unexpectedly: ${/** @type {Error} */ (error).stack}`, 1);
