@@ -48,8 +48,9 @@ function barDisplay(stream: NodeJS.WriteStream, { done: startAt, total, unit }: 
   return {
     update: (done, line) => bar.update(done, { line }),
     note: (line) => {
-      // The bar owns the terminal's last line: clear it, print, and let the next update draw the bar again below.
-      stream.write(`\r\x1b[K${line}\n`);
+      // The bar owns the terminal's last line: clear it, print (the bar has turned wrapping off), and let the next update draw the bar again below, where
+      // the cursor position is saved anew, for the bar returns to it when it stops.
+      stream.write(`\r\x1b[K\x1b[?7h${line}\n\x1b[?7l\x1b7`);
     },
     stop: () => bar.stop(),
   };
