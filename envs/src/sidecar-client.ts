@@ -77,7 +77,7 @@ export class SidecarClient {
     this.#heartbeat = setInterval(() => {
       if (this.#pending.size === 0) this.request('ping', {}, limits.timeoutMs).catch(() => {});
     }, limits.heartbeatMs).unref();
-    sidecar.exited.then((exit) => this.#fail(diedError(this.#currentOp(), exit)));
+    sidecar.exited.then((exit) => this.#fail(diedError(this.#currentOp(), exit, name)));
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (signal?.aborted) this.#onAbort();
   }
@@ -93,7 +93,7 @@ export class SidecarClient {
     const id = this.#nextId++;
     const message = encodeRequest(id, op, fields);
     return new Promise((resolve, reject) => {
-      const timeUp = () => this.#fail(timeoutError(op, timeoutMs));
+      const timeUp = () => this.#fail(timeoutError(op, timeoutMs, this.#envName));
       const timer = setTimeout(() => {
         const request = this.#pending.get(id);
         if (request) request.timer = setTimeout(timeUp, BLOCKED_LOOP_GRACE_MS);

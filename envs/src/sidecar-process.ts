@@ -152,16 +152,21 @@ function announcementOf(
   }).finally(() => stopWaiting());
 }
 
-export function timeoutError(op: string, timeoutMs: number): SidecarTimeoutError {
+export function timeoutError(op: string, timeoutMs: number, envName?: string): SidecarTimeoutError {
   return new SidecarTimeoutError(
-    `the sidecar did not answer "${op}" within ${timeoutMs} ms, so it was killed`,
+    `the sidecar${of(envName)} did not answer "${op}" within ${timeoutMs} ms, so it was killed`,
     op,
     timeoutMs,
   );
 }
 
-export function diedError(during: string, exit: SidecarExit): SidecarDiedError {
+export function diedError(during: string, exit: SidecarExit, envName?: string): SidecarDiedError {
   const how = exit.signal ? `signal ${exit.signal}` : `exit code ${exit.exitCode}`;
   const lastWords = exit.stderr.at(-1);
-  return new SidecarDiedError(`the sidecar ended (${how}) during ${during}${lastWords ? `: ${lastWords}` : ''}`, exit);
+  const words = lastWords ? `: ${lastWords}` : '';
+  return new SidecarDiedError(`the sidecar${of(envName)} ended (${how}) during ${during}${words}`, exit);
+}
+
+function of(envName: string | undefined): string {
+  return envName === undefined ? '' : ` of ${envName}`;
 }

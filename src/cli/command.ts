@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { SidecarError } from 'gymnasium-js-bridge';
+import { SidecarDiedError, SidecarError } from 'gymnasium-js-bridge';
 
 /** The user asked for something impossible: one line, exit code 2. */
 export class UsageError extends Error {
@@ -57,7 +57,14 @@ function fail(command: Command, error: unknown, debug: boolean): void {
   process.exitCode = error instanceof CommanderError || isUserError(error) ? 2 : 1;
   process.stderr.write(`${command.name()}: ${oneLine(error)}\n`);
   if (!debug || !(error instanceof Error)) return;
-  process.stderr.write(`${'traceback' in error && error.traceback ? error.traceback : error.stack}\n`);
+  process.stderr.write(`${detailsOf(error)}\n`);
+}
+
+/** The traceback of an exception in Python, what a sidecar said before it ended, or the stack of an error here. */
+function detailsOf(error: Error): string {
+  if (error instanceof SidecarError && error.traceback !== '') return error.traceback;
+  if (error instanceof SidecarDiedError && error.stderr.length > 0) return error.stderr.join('\n');
+  return error.stack ?? error.message;
 }
 
 /** Output that cannot be written (`| head`, `| tee` after Ctrl-C, a closed terminal, a full disk) must not end the work. */

@@ -134,7 +134,7 @@ describe('an environment that fails', () => {
     expect(code, stderr).toBe(1);
     expect(stdout).toBe('');
     expect(stderr).toMatch(
-      new RegExp(`^train-agent: the environment ${id} ${text} \\(\\S*bridge_test_envs\\.py, line \\d+\\)$`, 'm'),
+      new RegExp(`^train-agent: the environment ${id} ${text} \\(.*bridge_test_envs\\.py, line \\d+\\)$`, 'm'),
     );
     expect(stderr.match(/starting it again/g)).toHaveLength(3);
     expect(stderr).toContain('Traceback (most recent call last)');
