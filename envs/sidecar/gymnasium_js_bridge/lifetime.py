@@ -1,6 +1,7 @@
 """What ends this process, and what it must not leave behind: the private folder of its socket."""
 
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -13,9 +14,16 @@ _parent_pid: int | None = None
 
 
 def make_folder() -> str:
-    """Makes the folder for the socket: mode 0700, so nobody else can connect."""
+    """Makes the folder for the socket: mode 0700, so nobody else can connect.
+
+    Its name is known before it is made, and `tempfile` is not asked for the place where that is known: it would try it
+    out with a file, and this process may have to leave at any moment and must leave nothing behind.
+    """
     global folder
-    folder = tempfile.mkdtemp(prefix="gymnasium-js-")
+    places = [place for place in (os.environ.get("TMPDIR"), "/tmp") if place and os.access(place, os.W_OK | os.X_OK)]
+    place = os.path.abspath(places[0]) if places else tempfile.gettempdir()
+    folder = os.path.join(place, f"gymnasium-js-{secrets.token_hex(6)}")
+    os.mkdir(folder, 0o700)
     return folder
 
 
