@@ -1,7 +1,7 @@
 // @ts-check
 
-// A vitest reporter that writes how many tests passed, failed and were skipped, which those are, and why some were left out,
-// for run-tests.mjs.
+// A vitest reporter that writes how many tests passed, failed and were skipped, which those are, and why some were left
+// out, for run-tests.mjs.
 
 import { writeFileSync } from 'node:fs';
 

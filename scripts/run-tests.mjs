@@ -1,7 +1,8 @@
 // @ts-check
 
-// `npm test`: vitest, then a line for each test left out and why, then one plain line with the counts. With `--repeat N`
-// it runs vitest N times, and before the counts lists the tests that failed: those that always did, and those that did not.
+// `npm test`: vitest, then a line for each test left out and why, then one plain line with the counts. With
+// `--repeat N` it runs vitest N times, and before the counts lists the tests that failed: those that always did, and
+// those that did not.
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -15,7 +16,8 @@ import { join } from 'node:path';
  * @property {number} failed
  * @property {number} skipped
  * @property {string[]} leftOut a line for each test that was left out
- * @property {Record<string, 'passed' | 'failed' | 'skipped'>} outcomes of each test by its name, and of each file that failed as a whole
+ * @property {Record<string, 'passed' | 'failed' | 'skipped'>} outcomes of each test by its name, and of each file that
+ *   failed as a whole
  */
 
 /**
@@ -83,7 +85,8 @@ function takeRepeat(args) {
  * @param {string} root
  * @param {string[]} args
  * @param {(vitest: import('node:child_process').ChildProcess) => void} onStart
- * @returns {Promise<{ counts: Counts | undefined, code: number | null, signal: NodeJS.Signals | null }>} counts if it finished
+ * @returns {Promise<{ counts: Counts | undefined, code: number | null, signal: NodeJS.Signals | null }>} counts if it
+ *   finished
  */
 async function runVitest(root, args, onStart) {
   const folder = mkdtempSync(join(tmpdir(), 'weightnorm-rl-tests-'));

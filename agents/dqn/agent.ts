@@ -47,7 +47,8 @@ export interface DqnProgress {
 }
 
 /**
- * Deep Q-learning with a target network and experience replay (Mnih et al. 2015, algorithm 1), over several environments at once.
+ * Deep Q-learning with a target network and experience replay (Mnih et al. 2015, algorithm 1), over several
+ * environments at once.
  */
 export class DqnAgent {
   readonly parts: Readonly<DqnParts>;
@@ -66,8 +67,9 @@ export class DqnAgent {
   }
 
   /**
-   * One action in each environment, and the updates that fall due meanwhile: the emulators run while the learner learns. A step whose answer never came
-   * (the environments were lost, the run was stopped) is taken up where it was left: the same actions are sent again.
+   * One action in each environment, and the updates that fall due meanwhile: the emulators run while the learner
+   * learns. A step whose answer never came (the environments were lost, the run was stopped) is taken up where it was
+   * left: the same actions are sent again.
    */
   async step(): Promise<AgentStep> {
     const { env, experience } = this.parts;
@@ -102,7 +104,9 @@ export class DqnAgent {
     return learned;
   }
 
-  /** Before the first update: scales and shifts from what was played, where asked for; then both networks are the same. */
+  /**
+   * Before the first update: scales and shifts from what was played, where asked for; then both networks are the same.
+   */
   private initialize(): void {
     const { config, runner, experience, sampling } = this.parts;
     if (config.initialization === 'data-dependent') {

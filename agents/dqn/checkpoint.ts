@@ -46,8 +46,9 @@ const stateSchema = z.strictObject({
 });
 
 /**
- * Writes an agent's whole state into an existing, empty folder: `agent.json`, `agent.safetensors`; and the online network as a tfjs model, `network/`, which
- * any backend loads for playing. Call between steps, or after one that was left when its answer did not come.
+ * Writes an agent's whole state into an existing, empty folder: `agent.json`, `agent.safetensors`; and the online
+ * network as a tfjs model, `network/`, which any backend loads for playing. Call between steps, or after one that was
+ * left when its answer did not come.
  * @throws DivergedError where a number of it is not finite: such a checkpoint is worth nothing.
  */
 export async function saveAgent(folder: string, agent: DqnAgent, learner: Learner): Promise<void> {
@@ -99,7 +100,9 @@ export async function readNetwork(folder: string): Promise<(network: tf.LayersMo
   };
 }
 
-/** The agent as it was saved; the episodes in its replay are played again, which `onProgress` hears of in agent steps. */
+/**
+ * The agent as it was saved; the episodes in its replay are played again, which `onProgress` hears of in agent steps.
+ */
 export async function loadAgent(
   folder: string,
   config: DqnConfig,

@@ -4,8 +4,8 @@ import { choice, flag, number, precision, seed, wholeNumber } from '../../src/cl
 import { REPLAY_COMPRESSIONS } from '../../src/replay/index.ts';
 
 /**
- * Every setting of a DQN run: this object is the command line of `train-agent`, and `config.json` in the run folder. An agent step is one decision;
- * at a frame skip of 4 it is 4 emulator frames.
+ * Every setting of a DQN run: this object is the command line of `train-agent`, and `config.json` in the run folder. An
+ * agent step is one decision; at a frame skip of 4 it is 4 emulator frames.
  */
 export const dqnConfigSchema = z.strictObject({
   game: z

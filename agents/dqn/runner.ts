@@ -15,7 +15,9 @@ export interface LearnResult {
 
 type StateOptions = Pick<ReplayOptions, 'frameShape' | 'frameStack' | 'dtype'>;
 
-/** The agent's functions of tensors, compiled into one TensorFlow graph, on the typed arrays of replay and environments. */
+/**
+ * The agent's functions of tensors, compiled into one TensorFlow graph, on the typed arrays of replay and environments.
+ */
 export class DqnRunner {
   private readonly program: ReturnType<typeof compileFunctions>;
   private readonly networks: QNetworks;

@@ -64,7 +64,10 @@ const CHANGEABLE = [
   'envTimeoutSeconds',
 ];
 
-/** Goes on with the run in a folder from its newest checkpoint, with the numbers that it would have had without the stop. */
+/**
+ * Goes on with the run in a folder from its newest checkpoint, with the numbers that it would have had without the
+ * stop.
+ */
 export async function resumeDqn(given: Partial<DqnConfig>, options: TrainDqnOptions): Promise<TrainSummary> {
   const folder = RunFolder.open(options.runDir);
   const stored = await readRunConfig(folder);

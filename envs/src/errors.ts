@@ -117,7 +117,10 @@ export class SidecarDiedError extends BridgeError {
   }
 }
 
-/** The sidecar did not answer in time. It is killed, since its state is unknown; later requests fail with the same error. */
+/**
+ * The sidecar did not answer in time. It is killed, since its state is unknown; later requests fail with the same
+ * error.
+ */
 export class SidecarTimeoutError extends BridgeError {
   override name = 'SidecarTimeoutError';
   /** The request that was not answered. */

@@ -3,32 +3,43 @@ import type { EnvSettings } from './types.ts';
 
 /** What `makeVectorEnv` takes: one of `game` and `id`, and whatever else should differ from the defaults. */
 export interface VectorEnvOptions extends Partial<Omit<EnvSettings, 'kind' | 'id'>> {
-  /** An Atari game in any usual spelling: Enduro, SpaceInvaders, space_invaders, ALE/Enduro-v5, EnduroNoFrameskip-v4. */
+  /**
+   * An Atari game in any usual spelling: Enduro, SpaceInvaders, space_invaders, ALE/Enduro-v5, EnduroNoFrameskip-v4.
+   */
   game?: string;
-  /** A Gymnasium id with discrete actions and box observations, for example CartPole-v1; ALE/... is the Atari game of that name. */
+  /**
+   * A Gymnasium id with discrete actions and box observations, for example CartPole-v1; ALE/... is the Atari game of
+   * that name.
+   */
   id?: string;
   /** Environments that step together, 1 to 4096. Default 1. */
   numEnvs?: number;
   /** Run seed, an integer in [0, 2^31); episode seeds are derived from it. Default 0. */
   seed?: number;
-  /** Atari: emulator threads, 0 for one a core (never more than environments). Default 0. Results do not depend on it. */
+  /**
+   * Atari: emulator threads, 0 for one a core (never more than environments). Default 0. Results do not depend on it.
+   */
   numThreads?: number;
   /**
-   * Python interpreter. Default: $GYMNASIUM_PYTHON, then .venv/bin/python in the nearest folder upward from this package, then from the
-   * working folder, then python3.
+   * Python interpreter. Default: $GYMNASIUM_PYTHON, then .venv/bin/python in the nearest folder upward from this
+   * package, then from the working folder, then python3.
    */
   python?: string;
   /** Longest wait for the answer to one request, in ms. Default 60,000. */
   timeoutMs?: number;
   /** Longest wait for the sidecar to start, and then for it to build the environments, in ms. Default 60,000. */
   startTimeoutMs?: number;
-  /** How often an idle sidecar is asked for a sign of life, in ms; one that hangs makes the next call fail at once. Default 5,000. */
+  /**
+   * How often an idle sidecar is asked for a sign of life, in ms; one that hangs makes the next call fail at once.
+   * Default 5,000.
+   */
   heartbeatMs?: number;
   /** Aborting it kills the sidecar; what is under way rejects with the signal's reason. */
   signal?: AbortSignal;
   /**
-   * How often in a row a sidecar that died, hung or raised is replaced: a new one is started, the episodes under way are
-   * played again, and the request is made again, with the numbers that there would have been. Default 0: faults reject.
+   * How often in a row a sidecar that died, hung or raised is replaced: a new one is started, the episodes under way
+   * are played again, and the request is made again, with the numbers that there would have been. Default 0: faults
+   * reject.
    */
   maxRestarts?: number;
   /** Hears of each fault that a restart follows, and is awaited before it: the place to save. */

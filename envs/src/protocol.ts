@@ -123,8 +123,8 @@ export function errorFrom(
 const arrayTypes = { uint8: Uint8Array, int32: Int32Array, float32: Float32Array, float64: Float64Array };
 
 /**
- * Raw bytes as numbers: a view on the same memory, or a copy where the bytes lie at an offset that a typed array cannot start at. Raw
- * numbers are little-endian, as is every machine that Node and TensorFlow run on.
+ * Raw bytes as numbers: a view on the same memory, or a copy where the bytes lie at an offset that a typed array cannot
+ * start at. Raw numbers are little-endian, as is every machine that Node and TensorFlow run on.
  */
 export function typedArray(bytes: Uint8Array, dtype: BoxSpace['dtype']): ObservationArray {
   const ArrayType = arrayTypes[dtype];

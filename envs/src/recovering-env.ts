@@ -23,9 +23,9 @@ interface CurrentEpisode {
 }
 
 /**
- * Environments that outlive their sidecar. When it dies or hangs, or Python raises, another one is started, the episodes
- * under way are played again from their seeds and actions, and the request is made again: whoever steps the environments
- * sees the numbers that there would have been without the fault.
+ * Environments that outlive their sidecar. When it dies or hangs, or Python raises, another one is started, the
+ * episodes under way are played again from their seeds and actions, and the request is made again: whoever steps the
+ * environments sees the numbers that there would have been without the fault.
  */
 export class RecoveringVectorEnv implements VectorEnv {
   readonly #options: RecoveryOptions;

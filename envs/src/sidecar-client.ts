@@ -36,7 +36,10 @@ interface ClientOptions extends StartOptions, Limits {
   name: string;
 }
 
-/** Requests and replies between this process and one sidecar. When the sidecar dies or hangs, that is final: every later request fails. */
+/**
+ * Requests and replies between this process and one sidecar. When the sidecar dies or hangs, that is final: every later
+ * request fails.
+ */
 export class SidecarClient {
   readonly #sidecar: SidecarProcess;
   readonly #socket: Dealer;
@@ -69,8 +72,9 @@ export class SidecarClient {
     this.#sidecar = sidecar;
     this.#signal = signal;
     this.#envName = name;
-    // sendTimeout 0 makes `send` hand the message over before it returns. With the default, zeromq.js puts off every 513th send that found
-    // the socket ready to a later turn of the event loop, and a caller that now blocks the loop would keep the sidecar idle.
+    // sendTimeout 0 makes `send` hand the message over before it returns. With the default, zeromq.js puts off every
+    // 513th send that found the socket ready to a later turn of the event loop, and a caller that now blocks the loop
+    // would keep the sidecar idle.
     this.#socket = new Dealer({ linger: 0, sendTimeout: 0, maxMessageSize: MAX_REPLY_FRAME_BYTES });
     this.#socket.connect(sidecar.endpoint);
     // An idle sidecar that hangs is noticed before it is needed. Requests under way have their own limits.
@@ -83,10 +87,11 @@ export class SidecarClient {
   }
 
   /**
-   * Sends a request; the message is with the I/O thread when this returns, so the sidecar works even while the caller blocks the event
-   * loop.
+   * Sends a request; the message is with the I/O thread when this returns, so the sidecar works even while the caller
+   * blocks the event loop.
    *
-   * @throws SidecarError and its like for what the sidecar reports; SidecarDiedError; SidecarTimeoutError; EnvClosedError.
+   * @throws SidecarError and its like for what the sidecar reports; SidecarDiedError; SidecarTimeoutError;
+   *   EnvClosedError.
    */
   request(op: string, fields: Record<string, unknown>, timeoutMs: number): Promise<Reply> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
@@ -104,7 +109,10 @@ export class SidecarClient {
     });
   }
 
-  /** Ends the sidecar: asks it to, and kills it when it does not go. Requests under way fail with EnvClosedError. Safe to call twice. */
+  /**
+   * Ends the sidecar: asks it to, and kills it when it does not go. Requests under way fail with EnvClosedError. Safe
+   * to call twice.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

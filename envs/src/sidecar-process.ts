@@ -33,8 +33,8 @@ export interface StartOptions {
 /** The line that the sidecar writes to standard output once it listens, or cannot. */
 type Announcement = { endpoint: string; folder: string | null } | { error: ErrorFields };
 
-// However this process ends with its exit handlers run, no sidecar stays. Where they do not run, the sidecar sees its standard input
-// close.
+// However this process ends with its exit handlers run, no sidecar stays. Where they do not run, the sidecar sees its
+// standard input close.
 const killers = new Set<() => void>();
 process.on('exit', () => {
   for (const kill of killers) kill();
@@ -43,7 +43,8 @@ process.on('exit', () => {
 /**
  * Starts a sidecar and waits until it listens.
  *
- * @throws SidecarStartError where Python or a package is missing; SidecarDiedError; SidecarTimeoutError; the signal's reason.
+ * @throws SidecarStartError where Python or a package is missing; SidecarDiedError; SidecarTimeoutError; the signal's
+ *   reason.
  */
 export async function startSidecar(options: StartOptions): Promise<SidecarProcess> {
   options.signal?.throwIfAborted();

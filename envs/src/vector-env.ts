@@ -20,8 +20,8 @@ import type {
 /**
  * Starts a sidecar with `numEnvs` copies of one environment.
  *
- * @throws EnvOptionsError for impossible values, before any process starts; UnknownEnvError with the nearest names; UnsupportedEnvError for
- * spaces that are not carried; SidecarStartError where Python or a package is missing.
+ * @throws EnvOptionsError for impossible values, before any process starts; UnknownEnvError with the nearest names;
+ *   UnsupportedEnvError for spaces that are not carried; SidecarStartError where Python or a package is missing.
  */
 export async function makeVectorEnv(options: VectorEnvOptions): Promise<VectorEnv> {
   const resolved = resolveOptions(options);

@@ -78,9 +78,9 @@ class EpsilonGreedy implements Exploration {
 }
 
 /**
- * Temporally extended epsilon-greedy ("ez-greedy", Dabney et al. 2021, algorithm 1): a lane that begins to explore holds
- * its random action for n steps, P(n) proportional to n^-mu for n = 1 ... longest. Each lane has a generator of its own,
- * so that it explores in the same way whatever the other lanes do and however many there are.
+ * Temporally extended epsilon-greedy ("ez-greedy", Dabney et al. 2021, algorithm 1): a lane that begins to explore
+ * holds its random action for n steps, P(n) proportional to n^-mu for n = 1 ... longest. Each lane has a generator of
+ * its own, so that it explores in the same way whatever the other lanes do and however many there are.
  */
 class TemporallyExtended implements Exploration {
   private readonly options: ExplorationOptions;

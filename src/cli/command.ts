@@ -18,7 +18,10 @@ export function newCommand(name: string, about: string): Command {
     .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 120) });
 }
 
-/** Errors that say what the user did or has: they end with exit code 2. Matched by name, so that a library need not know of the command line. */
+/**
+ * Errors that say what the user did or has: they end with exit code 2. Matched by name, so that a library need not know
+ * of the command line.
+ */
 const USER_ERRORS = new Set([
   'UsageError',
   'DamagedFileError',
@@ -32,9 +35,9 @@ const USER_ERRORS = new Set([
 ]);
 
 /**
- * Parses the command line and runs the command. Bad input ends with one line on stderr and exit code 2, anything else that fails with one line and exit
- * code 1 (with --debug its stack follows). A command that comes to no end at all, such as one that waits for something that never comes, ends with exit
- * code 1 too.
+ * Parses the command line and runs the command. Bad input ends with one line on stderr and exit code 2, anything else
+ * that fails with one line and exit code 1 (with --debug its stack follows). A command that comes to no end at all,
+ * such as one that waits for something that never comes, ends with exit code 1 too.
  */
 export async function runCommand(command: Command, argv = process.argv): Promise<void> {
   survivePipes();
@@ -48,7 +51,8 @@ export async function runCommand(command: Command, argv = process.argv): Promise
   try {
     await command.parseAsync(argv);
   } catch (error) {
-    if (!(error instanceof CommanderError && error.exitCode === 0)) fail(command, error, argv.includes('--debug')); // else --help, --version
+    const isHelp = error instanceof CommanderError && error.exitCode === 0; // --help, --version
+    if (!isHelp) fail(command, error, argv.includes('--debug'));
   }
   ended = true;
 }
@@ -67,7 +71,9 @@ function detailsOf(error: Error): string {
   return error.stack ?? error.message;
 }
 
-/** Output that cannot be written (`| head`, `| tee` after Ctrl-C, a closed terminal, a full disk) must not end the work. */
+/**
+ * Output that cannot be written (`| head`, `| tee` after Ctrl-C, a closed terminal, a full disk) must not end the work.
+ */
 function survivePipes(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 }
@@ -83,7 +89,8 @@ function writeLast(text: string): void {
 
 /**
  * Writes a command's result to standard output. A reader that has enough (`| head`) is no fault.
- * @throws Error where it cannot be written, for instance because the disk is full: the command must not end with 0 then.
+ * @throws Error where it cannot be written, for instance because the disk is full: the command must not end with 0
+ *   then.
  */
 export async function writeResult(text: string): Promise<void> {
   const error = await new Promise<NodeJS.ErrnoException | null | undefined>((resolve) => {

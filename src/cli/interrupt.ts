@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * What asks a command to stop: Ctrl-C, a scheduler's or container's stop, a closed terminal or lost connection, Ctrl-\\, and the warnings that batch
- * systems can be told to send before a time limit (SIGUSR1 would open Node's inspector otherwise).
+ * What asks a command to stop: Ctrl-C, a scheduler's or container's stop, a closed terminal or lost connection,
+ * Ctrl-\, and the warnings that batch systems can be told to send before a time limit (SIGUSR1 would open Node's
+ * inspector otherwise).
  */
 const SIGNALS = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1, SIGQUIT: 3, SIGUSR1: 10, SIGUSR2: 12 } as const;
 type Signal = keyof typeof SIGNALS;
@@ -14,8 +15,9 @@ const SAME_REQUEST_MS = 500;
 const LAUNCHER_CHECK_MS = 500;
 
 /**
- * A signal that the first request to stop aborts, so that work can be saved; `onFirst` tells the user. A second Ctrl-C, SIGTERM or SIGQUIT ends the
- * process at once. The end of the npm or npx that started this process is a request to stop too: whoever ended that meant this.
+ * A signal that the first request to stop aborts, so that work can be saved; `onFirst` tells the user. A second Ctrl-C,
+ * SIGTERM or SIGQUIT ends the process at once. The end of the npm or npx that started this process is a request to stop
+ * too: whoever ended that meant this.
  */
 export function onInterrupt(onFirst: () => void): AbortSignal {
   const controller = new AbortController();
@@ -47,8 +49,9 @@ export function exitOnInterrupt(): void {
 export const OWNER_VARIABLE = 'WEIGHTNORM_OWNER_PID';
 
 /**
- * Calls `gone` when the npm, npx or command of ours that started this process has ended. npm runs a command in a shell, and a signal to npm alone can end
- * the two of them without reaching this process. Another parent, such as a shell, may end and leave this process on purpose.
+ * Calls `gone` when the npm, npx or command of ours that started this process has ended. npm runs a command in a shell,
+ * and a signal to npm alone can end the two of them without reaching this process. Another parent, such as a shell, may
+ * end and leave this process on purpose.
  */
 function onLauncherGone(gone: () => void): void {
   const parent = process.ppid;

@@ -35,8 +35,8 @@ function evaluationSeed(seed: number, number: number): number {
 }
 
 /**
- * Plays whole episodes with a policy that does not learn. Environment i plays episodes i, i + numEnvs, ...; each has its own seed and random numbers, so the
- * same seed gives the same scores.
+ * Plays whole episodes with a policy that does not learn. Environment i plays episodes i, i + numEnvs, ...; each has
+ * its own seed and random numbers, so the same seed gives the same scores.
  * @returns The episodes in their order.
  */
 export async function playEpisodes(options: PlayOptions): Promise<FinishedEpisode[]> {

@@ -57,8 +57,8 @@ export function environmentOptions(
 }
 
 /**
- * Emulates the episode again in a fresh environment, from its settings, seed and actions, and compares every observation, reward and the
- * end with the recording. Stops at the first difference.
+ * Emulates the episode again in a fresh environment, from its settings, seed and actions, and compares every
+ * observation, reward and the end with the recording. Stops at the first difference.
  */
 export async function verifyRecording(recording: EpisodeRecording, options: ReplayOptions = {}): Promise<Verification> {
   const env = await makeVectorEnv(environmentOptions(recording, options));

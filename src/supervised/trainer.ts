@@ -75,8 +75,9 @@ export type TrainerState = z.infer<typeof stateSchema>;
 const TRAINER_FILE = 'trainer.json';
 
 /**
- * Trains to the end, or until the signal is aborted; a checkpoint is written however it ends, but for what has diverged. The means that `update` returns are those of the minibatches as
- * they are trained, as the paper's training errors.
+ * Trains to the end, or until the signal is aborted; a checkpoint is written however it ends, but for what has
+ * diverged. The means that `update` returns are those of the minibatches as they are trained, as the paper's training
+ * errors.
  * @throws DivergedError when the loss or a weight is not finite; checkpoints from before stay.
  */
 export async function trainSupervised(

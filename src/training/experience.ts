@@ -25,12 +25,16 @@ export interface ExperienceState {
   episodesStarted: number[];
   /** For each lane the row numbering: how many rows were ever appended, and the oldest that is held. */
   extents: { oldest: number; added: number }[];
-  /** SHA-256 over actions, rewards and flags held and each lane's newest frame: tells whether a replay played again is the same one. */
+  /**
+   * SHA-256 over actions, rewards and flags held and each lane's newest frame: tells whether a replay played again is
+   * the same one.
+   */
   digest: string;
 }
 
 /**
- * What the environments have shown so far: the states they are in now, the replay of the past, and the log from which both can be rebuilt.
+ * What the environments have shown so far: the states they are in now, the replay of the past, and the log from which
+ * both can be rebuilt.
  */
 export class Experience {
   readonly stacks: FrameStacks;
@@ -125,7 +129,8 @@ export class Experience {
   }
 
   /**
-   * Rebuilds experience by playing the logged episodes again; the environments end in the state that they were in. `onProgress` hears of agent steps.
+   * Rebuilds experience by playing the logged episodes again; the environments end in the state that they were in.
+   * `onProgress` hears of agent steps.
    * @throws Error where the emulator does not play the same game any more.
    */
   static async restore(

@@ -11,7 +11,10 @@ export interface ProgressDisplay {
 
 const PLAIN_PERIOD_MS = 10_000;
 
-/** A bar where `stream` is a terminal, else a plain line every ten seconds. `unit`: of what there are `total`, such as "agent steps". */
+/**
+ * A bar where `stream` is a terminal, else a plain line every ten seconds. `unit`: of what there are `total`, such as
+ * "agent steps".
+ */
 export function progressDisplay(
   stream: NodeJS.WriteStream,
   work: { done: number; total: number; unit: string },
@@ -48,8 +51,9 @@ function barDisplay(stream: NodeJS.WriteStream, { done: startAt, total, unit }: 
   return {
     update: (done, line) => bar.update(done, { line }),
     note: (line) => {
-      // The bar owns the terminal's last line: clear it, print (the bar has turned wrapping off), and let the next update draw the bar again below, where
-      // the cursor position is saved anew, for the bar returns to it when it stops.
+      // The bar owns the terminal's last line: clear it, print (the bar has turned wrapping off), and let the next
+      // update draw the bar again below, where the cursor position is saved anew, for the bar returns to it when it
+      // stops.
       stream.write(`\r\x1b[K\x1b[?7h${line}\n\x1b[?7l\x1b7`);
     },
     stop: () => bar.stop(),

@@ -25,9 +25,9 @@ export interface TrainingStep {
 }
 
 /**
- * The loop: a stream of steps, to which metrics, progress and checkpoints listen. Ends after `steps`, or when `signal` is aborted: then after the step
- * under way, or in its midst where the environments do not answer:
- * a resumed run takes that up where it was left.
+ * The loop: a stream of steps, to which metrics, progress and checkpoints listen. Ends after `steps`, or when `signal`
+ * is aborted: then after the step under way, or in its midst where the environments do not answer: a resumed run takes
+ * that up where it was left.
  */
 export async function* trainingSteps(
   agent: Trainable,
@@ -110,8 +110,8 @@ const TRAINER_FILE = 'trainer.json';
 const MEAN_OVER_EPISODES = 100;
 
 /**
- * Runs the loop to its end or interruption. A checkpoint is written however it ends, also when a step fails: the state is then that of the step's
- * beginning. Only what has diverged is not kept.
+ * Runs the loop to its end or interruption. A checkpoint is written however it ends, also when a step fails: the state
+ * is then that of the step's beginning. Only what has diverged is not kept.
  */
 export async function train(agent: Trainable, options: TrainOptions): Promise<TrainSummary> {
   const { steps, checkpointPeriodSteps, logPeriodSteps, metrics, signal, recovery } = options;

@@ -45,10 +45,12 @@ interface Visit {
  *
  * The batch passes through the model once, in inference mode; each layer is set before its output goes on, so the
  * normalised and activated output feeds the next. Ordinary layers are applied as they are, shared layers are set at
- * their first use, nested models are entered. What a layer lacks, another weight takes on: with batch, layer or group normalization `scale` takes the place
- * of g (and batch normalization's running averages are set), without a gain the kernel is rescaled; with mean-only batch normalization the running
- * mean takes the mean, and b = 0; without a bias or a running mean, the mean stays; where the kernel's length is fixed (weight standardization alone, fixedGain), the std
- * stays. Left alone are layers with `normalization: 'none'` or `initialization: 'data-free'`, embeddings and recurrent layers, which start at g = ||v||.
+ * their first use, nested models are entered. What a layer lacks, another weight takes on: with batch, layer or group
+ * normalization `scale` takes the place of g (and batch normalization's running averages are set), without a gain the
+ * kernel is rescaled; with mean-only batch normalization the running mean takes the mean, and b = 0; without a bias or
+ * a running mean, the mean stays; where the kernel's length is fixed (weight standardization alone, fixedGain), the std
+ * stays. Left alone are layers with `normalization: 'none'` or `initialization: 'data-free'`, embeddings and recurrent
+ * layers, which start at g = ||v||.
  *
  * A unit that does not vary over the batch gets the scale of std 1 (g = initScale) and mean 0, and is reported.
  *
@@ -100,7 +102,8 @@ export function dataDependentInit(
 /**
  * Sets one layer from its input.
  * @param roundedSize What varies by less than the rounding of values of this size does not vary.
- * @returns Which units are constant, `[units]`, and the size of the pre-activations at scale 1, as their root mean square.
+ * @returns Which units are constant, `[units]`, and the size of the pre-activations at scale 1, as their root mean
+ *   square.
  */
 function initializeLayer(
   layer: NormalizedLayer,
