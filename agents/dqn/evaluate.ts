@@ -11,7 +11,7 @@ import {
 } from '../../src/evaluation/index.ts';
 import { type EpisodeRecording, RECORDING_EXTENSION, writeRecording } from '../../src/recording/episode-file.ts';
 import { EpisodeRecorder } from '../../src/recording/recorder.ts';
-import { faultLine, RESTARTS_IN_A_ROW } from '../../src/training/recovery.ts';
+import { recoveryOptions } from '../../src/training/recovery.ts';
 import { RunFolder } from '../../src/training/run-folder.ts';
 import { readNetwork } from './checkpoint.ts';
 import type { DqnConfig } from './config.ts';
@@ -98,8 +98,7 @@ export async function evaluateDqn(options: EvaluateOptions): Promise<Evaluation>
   const env = await makeVectorEnv({
     ...envOptions(evaluated),
     seed,
-    maxRestarts: RESTARTS_IN_A_ROW,
-    onFault: (fault) => options.note?.(faultLine(fault)),
+    ...recoveryOptions(options.note),
   });
   let player: ReturnType<typeof createPlayer> | undefined;
   try {

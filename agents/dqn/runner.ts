@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
+import { allFinite } from '../../src/files/variables.ts';
 import { allVariables } from '../../src/networks/variables.ts';
 import type { FrameArray, ReplayOptions, TransitionBatch } from '../../src/replay/index.ts';
 import { compile, type InputSpec, type Precision } from '../../src/runtime/compile/index.ts';
-import { allFinite, DivergedError } from '../../src/training/diverged.ts';
+import { DivergedError } from '../../src/training/diverged.ts';
 import { type DataDependentInitReport, dataDependentInit } from '../../src/weightnorm/index.ts';
 import { type BatchTensors, type DqnFunctions, greedyActions, networkInput, type QNetworks } from './functions.ts';
 

@@ -6,7 +6,7 @@ import { checkResumed } from '../../src/cli/settings.ts';
 import { precisionWarning } from '../../src/runtime/tensorflow.ts';
 import { DivergedError } from '../../src/training/diverged.ts';
 import { MetricsWriter, type ScalarWriter } from '../../src/training/metrics.ts';
-import { faultLine, RESTARTS_IN_A_ROW, type Recovery } from '../../src/training/recovery.ts';
+import { type Recovery, recoveryOptions } from '../../src/training/recovery.ts';
 import { RunFolder } from '../../src/training/run-folder.ts';
 import { readTrainerState, type TrainingStatus, type TrainSummary, train } from '../../src/training/trainer.ts';
 import type { DqnAgent } from './agent.ts';
@@ -177,13 +177,11 @@ async function withEnv<T>(
 ): Promise<T> {
   const env = await makeVectorEnv({
     ...envOptions(config),
-    maxRestarts: RESTARTS_IN_A_ROW,
-    onFault: async (fault) => {
+    ...recoveryOptions(note, async () => {
       recovery.restarts += 1;
-      note?.(faultLine(fault));
       // A full disk, say, is no reason to give up what a start may bring back.
       await recovery.beforeRestart?.().catch((error) => note?.(`could not save before that: ${error.message}`));
-    },
+    }),
   });
   try {
     return await use(env);

@@ -124,24 +124,21 @@ export class SidecarClient {
       this.#rejectAll(closed);
       this.request('close', {}, CLOSE_GRACE_MS).catch(() => {});
       this.#ended = closed;
-      let timer: NodeJS.Timeout | undefined;
-      const graceOver = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, CLOSE_GRACE_MS);
-      });
-      await Promise.race([this.#sidecar.exited, graceOver]);
-      clearTimeout(timer);
+      await this.#goneWithin(CLOSE_GRACE_MS);
       this.#release(closed);
     }
-    await this.#sidecarGone();
+    await this.#goneWithin(KILL_PATIENCE_MS);
   }
 
-  /** Waits until the killed process has ended. The child keeps no event loop alive by itself, so a timer does. */
-  async #sidecarGone(): Promise<void> {
+  /**
+   * Waits until the process has ended, or for so long. The child keeps no event loop alive by itself, so the timer does.
+   */
+  async #goneWithin(ms: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
-    const patienceOver = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, KILL_PATIENCE_MS);
+    const timeOver = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
     });
-    await Promise.race([this.#sidecar.exited, patienceOver]);
+    await Promise.race([this.#sidecar.exited, timeOver]);
     clearTimeout(timer);
   }
 

@@ -2,6 +2,12 @@ import * as tf from '@tensorflow/tfjs';
 import { DamagedFileError } from './errors.ts';
 import { readSafetensors, type SafetensorsTensor } from './safetensors.ts';
 
+/** Whether every number is finite. */
+export function allFinite(values: ArrayLike<number>): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
+}
+
 /** The values of variables as float32 tensors by name. */
 export function variableTensors(variables: Readonly<Record<string, tf.Variable>>) {
   return Object.fromEntries(
@@ -30,7 +36,7 @@ export function assignStored(
     );
   }
   const { data } = stored;
-  if (data.some((value) => !Number.isFinite(value))) {
+  if (!allFinite(data)) {
     throw new DamagedFileError(
       path,
       `tensor "${name}" holds numbers that are not finite: the run had diverged by then`,

@@ -5,7 +5,7 @@ import {
   type StepResult,
   type VectorEnvOptions,
 } from 'gymnasium-js-bridge';
-import { faultLine, RESTARTS_IN_A_ROW } from '../training/recovery.ts';
+import { recoveryOptions } from '../training/recovery.ts';
 import { type EpisodeRecording, frameHash } from './episode-file.ts';
 
 export interface ReplayOptions {
@@ -48,8 +48,7 @@ export function environmentOptions(
   return {
     ...optionsFrom(settings),
     numEnvs: 1,
-    maxRestarts: RESTARTS_IN_A_ROW,
-    onFault: (fault) => note?.(faultLine(fault)),
+    ...recoveryOptions(note),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(signal && { signal }),
     ...(python !== undefined && { python }),

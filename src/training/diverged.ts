@@ -1,12 +1,8 @@
+import { allFinite } from '../files/variables.ts';
+
 /** Learning has left the numbers that float32 has: nothing of the state is worth keeping. */
 export class DivergedError extends Error {
   override readonly name = 'DivergedError';
-}
-
-/** Whether every number is finite. */
-export function allFinite(values: ArrayLike<number>): boolean {
-  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
-  return true;
 }
 
 /**

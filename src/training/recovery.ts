@@ -1,7 +1,7 @@
-import { type EnvFault, SidecarError } from 'gymnasium-js-bridge';
+import { type EnvFault, SidecarError, type VectorEnvOptions } from 'gymnasium-js-bridge';
 
 /** How often in a row lost environments are started again before a command gives up. */
-export const RESTARTS_IN_A_ROW = 3;
+const RESTARTS_IN_A_ROW = 3;
 
 /** What a run remembers of environments that were lost and started again, and what it does before a start. */
 export interface Recovery {
@@ -11,8 +11,25 @@ export interface Recovery {
   beforeRestart?: (() => Promise<void>) | undefined;
 }
 
+/**
+ * The options with which every command makes its environments: lost ones are started again, and `note` hears of it.
+ * @param beforeRestart Is awaited before each start.
+ */
+export function recoveryOptions(
+  note: ((line: string) => void) | undefined,
+  beforeRestart?: () => Promise<void>,
+): Pick<VectorEnvOptions, 'maxRestarts' | 'onFault'> {
+  return {
+    maxRestarts: RESTARTS_IN_A_ROW,
+    onFault: (fault) => {
+      note?.(faultLine(fault));
+      return beforeRestart?.();
+    },
+  };
+}
+
 /** What is said of lost environments, in one line. */
-export function faultLine({ error, restart, maxRestarts }: EnvFault): string {
+function faultLine({ error, restart, maxRestarts }: EnvFault): string {
   const reason = error instanceof SidecarError ? error.describe() : error.message;
   return `${reason}; starting it again and playing on (${restart} of at most ${maxRestarts} in a row)`;
 }
