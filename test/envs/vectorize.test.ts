@@ -320,7 +320,7 @@ describe('environments of other forms', () => {
           lives = 3;
           return [0, 0];
         },
-        step: () => ({ observation: [1, 1], reward: 0, terminated: --lives === 0, lives }),
+        step: () => ({ observation: [1, 1], reward: 0, terminated: --lives === 1, lives }),
       });
     };
     const env = vectorize(makeEnv, { numEnvs: 2 });
@@ -333,8 +333,8 @@ describe('environments of other forms', () => {
       [2, 2],
       [0, 2],
       [2, 1],
-      [1, 0],
-      [0, 2],
+      [1, 2],
+      [2, 1],
     ]);
   });
 
