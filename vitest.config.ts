@@ -1,10 +1,15 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+const source = (file: string) => fileURLToPath(new URL(file, import.meta.url));
+
 export default defineConfig({
   resolve: {
     // Tests run the bridge's sources, not its last build.
-    alias: { 'gymnasium-js-bridge': fileURLToPath(new URL('./envs/src/index.ts', import.meta.url)) },
+    alias: [
+      { find: /^gymnasium-js-bridge$/, replacement: source('./envs/src/index.ts') },
+      { find: /^gymnasium-js-bridge\/environments$/, replacement: source('./envs/src/environments.ts') },
+    ],
   },
   test: {
     include: ['test/**/*.test.ts'],

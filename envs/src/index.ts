@@ -1,3 +1,4 @@
+export { CartPole } from './cart-pole.ts';
 export { episodeSeed } from './episode-seed.ts';
 export {
   BridgeError,
@@ -19,3 +20,4 @@ export { PROTOCOL_VERSION } from './protocol.ts';
 export { findPython } from './python.ts';
 export type * from './types.ts';
 export { makeVectorEnv } from './vector-env.ts';
+export { type Env, type EnvStep, type VectorizeOptions, vectorize } from './vectorize.ts';

@@ -59,7 +59,7 @@ export interface EnvFault {
 
 /** Options after checking, with every default filled in. */
 export interface ResolvedOptions {
-  kind: EnvSettings['kind'];
+  kind: 'atari' | 'gymnasium';
   /** As the user spelled it; the sidecar knows the canonical name. */
   name: string;
   /** All Atari settings, or those Gymnasium settings that were given. */
@@ -107,12 +107,11 @@ const integerRanges: Record<string, [number, number]> = {
 const booleans = ['fullActionSpace', 'fireReset', 'grayscale'];
 const texts = ['game', 'id', 'python'];
 const others = ['signal', 'onSidecarLog', 'onFault', 'stickyActionProbability'];
+const allOptions = [...Object.keys(integerRanges), ...booleans, ...texts, ...others];
 
 /** @throws EnvOptionsError that names the option, its value and what it must be. */
 export function resolveOptions(options: VectorEnvOptions): ResolvedOptions {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  for (const [name, value] of Object.entries(given)) check(name, value);
-
+  const given = checkOptions(options, allOptions);
   const { game, id } = given as VectorEnvOptions;
   if ((game === undefined) === (id === undefined)) throw new EnvOptionsError('give one of "game" and "id"');
   const kind = game !== undefined || id!.startsWith('ALE/') ? 'atari' : 'gymnasium';
@@ -146,6 +145,22 @@ export function resolveOptions(options: VectorEnvOptions): ResolvedOptions {
   };
 }
 
+/**
+ * The options that are given, those that are undefined left out.
+ *
+ * @param known The names that there are here.
+ * @throws EnvOptionsError that names the option, its value and what it must be, or the names that there are.
+ */
+export function checkOptions(options: object, known: readonly string[]): Record<string, unknown> {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  for (const [name, value] of given) {
+    if (!known.includes(name))
+      throw new EnvOptionsError(`there is no option "${name}"; the options are ${[...known].sort().join(', ')}`);
+    check(name, value);
+  }
+  return Object.fromEntries(given);
+}
+
 /** @throws EnvOptionsError where an entry of `values` is not an integer from `low` to `high`. */
 export function checkIntegers(name: string, values: ArrayLike<unknown>, low: number, high: number): void {
   for (let i = 0; i < values.length; i++) {
@@ -167,22 +182,30 @@ function check(name: string, value: unknown): void {
       refuse(name, value, 'a text of 1 to 1000 characters');
   } else if (name === 'stickyActionProbability') {
     if (typeof value !== 'number' || !(value >= 0 && value <= 1)) refuse(name, value, 'a number from 0 to 1');
-  } else if (!others.includes(name)) {
-    const known = [...Object.keys(integerRanges), ...booleans, ...texts, ...others].sort();
-    throw new EnvOptionsError(`there is no option "${name}"; the options are ${known.join(', ')}`);
   }
 }
 
-function isIntegerFrom(low: number, high: number, value: unknown): boolean {
+/** Whether `value` is an integer from `low` to `high`. */
+export function isIntegerFrom(low: number, high: number, value: unknown): boolean {
   return Number.isInteger(value) && (value as number) >= low && (value as number) <= high;
 }
 
-function refuse(name: string, value: unknown, wanted: string): never {
+/** @throws EnvOptionsError, always: says what `name` is and what it must be. */
+export function refuse(name: string, value: unknown, wanted: string): never {
   const shown = typeof value === 'string' ? `"${value.slice(0, 100)}"` : String(value);
   throw new EnvOptionsError(`"${name}" is ${shown}; it must be ${wanted}`);
 }
 
-/** The options that make environments of these settings: what a recording needs, to run its episode again. */
+/**
+ * The options that make environments of these settings: what a recording needs, to run its episode again.
+ *
+ * @throws EnvOptionsError for an environment written in TypeScript, which no option makes.
+ */
 export function optionsFrom({ kind, id, ...settings }: EnvSettings): VectorEnvOptions {
+  if (kind === 'typescript') {
+    throw new EnvOptionsError(
+      `the environment ${id} is written in TypeScript, so makeVectorEnv cannot make it: call vectorize with its code`,
+    );
+  }
   return kind === 'atari' ? { game: id, ...settings } : { id, ...settings };
 }

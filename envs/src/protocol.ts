@@ -1,4 +1,5 @@
 import { Decoder, Encoder } from '@msgpack/msgpack';
+import { arrayTypes } from './array-types.ts';
 import {
   BridgeError,
   ProtocolMismatchError,
@@ -119,8 +120,6 @@ export function errorFrom(
       });
   }
 }
-
-const arrayTypes = { uint8: Uint8Array, int32: Int32Array, float32: Float32Array, float64: Float64Array };
 
 /**
  * Raw bytes as numbers: a view on the same memory, or a copy where the bytes lie at an offset that a typed array cannot

@@ -21,8 +21,8 @@ export interface DiscreteSpace {
 
 /** What an environment is made of: enough, with a seed and the actions, to run any of its episodes again bit for bit. */
 export interface EnvSettings {
-  kind: 'atari' | 'gymnasium';
-  /** The canonical name: "enduro" for a game, "CartPole-v1" for a Gymnasium id. */
+  kind: 'atari' | 'gymnasium' | 'typescript';
+  /** The canonical name: "enduro" for a game, "CartPole-v1" for a Gymnasium id; a TypeScript environment's own `id`. */
   id: string;
   /** Atari: emulator frames an action is held for. */
   frameSkip?: number;
@@ -41,16 +41,19 @@ export interface EnvSettings {
   grayscale?: boolean;
   height?: number;
   width?: number;
-  /** Gymnasium: an episode is truncated after this many steps (the environment's own limit where not given). */
+  /** Gymnasium, TypeScript: an episode is truncated after this many steps (the environment's limit where not given). */
   maxEpisodeSteps?: number;
 }
 
-/** What the sidecar says of itself in the handshake. */
+/** What runs the environments: the sidecar, as it says in the handshake, or this process for those in TypeScript. */
 export interface SidecarInfo {
+  /** Version of the messages; 0 where there is no sidecar. */
   protocolVersion: number;
+  /** Id of the process that the environments run in: the sidecar's or this one's; 0 in a browser. */
   pid: number;
+  /** Version of Python; empty where there is none. */
   python: string;
-  /** Versions of the Python packages that emulate: ale-py, gymnasium, numpy. */
+  /** Versions of the Python packages that emulate: ale-py, gymnasium, numpy. Empty where there are none. */
   packages: Record<string, string>;
   /** Atari: the ROM's file name and SHA-256. */
   rom?: { name: string; sha256: string };
@@ -61,7 +64,7 @@ export interface FinishedEpisode {
   env: number;
   /** The seed that the episode was reset with. */
   seed: number;
-  /** How many episodes this environment had started before it, so `seed` is `episodeSeed(run seed, env, index)` unless given. */
+  /** How many episodes this environment had started before; unless given, `seed` is `episodeSeed(run seed, env, index)`. */
   index: number;
   /** Sum of unclipped rewards (the game score). */
   return: number;
@@ -78,7 +81,10 @@ export interface FinishedEpisode {
 export interface ResetResult {
   /** [numEnvs, ...observationSpace.shape] */
   observations: ObservationArray;
-  /** Lives left, [numEnvs]; all 0 outside Atari. */
+  /**
+   * Lives left, [numEnvs]; all 0 where lives are not counted. An environment written in TypeScript tells them with its
+   * steps: 0 where it was just reset.
+   */
   lives: Int32Array;
   /** The seed of the episode that each environment is now in, [numEnvs]. */
   seeds: number[];
@@ -93,13 +99,16 @@ export interface StepResult {
   terminated: Uint8Array;
   /** 1 where the episode was cut off by a time limit: a learner bootstraps here. [numEnvs] */
   truncated: Uint8Array;
-  /** Lives left, before any reset (so a drop against the last step is a lost life), [numEnvs]; all 0 outside Atari. */
+  /**
+   * Lives left, before any reset (so a drop against the last step is a lost life), [numEnvs]; all 0 where lives are not
+   * counted.
+   */
   lives: Int32Array;
   /** The episodes that ended with this step, by environment. */
   finished: FinishedEpisode[];
 }
 
-/** Where each environment's stream of episodes stands: with the settings, the seed and the actions it is the whole state. */
+/** Where each environment's stream of episodes stands: with settings, seed and actions it is the whole state. */
 export interface VectorEnvState {
   /** How many episodes each environment has started. */
   episodesStarted: number[];
@@ -118,12 +127,16 @@ export interface VectorEnv {
   reset(options?: { mask?: boolean[]; seeds?: number[] }): Promise<ResetResult>;
   /** One action in each environment; where an episode ends, the next one starts at once from its own seed. */
   step(actions: ArrayLike<number>, options?: { nextSeeds?: number[] }): Promise<StepResult>;
-  /** The first half of `step`: returns at once, the sidecar emulates meanwhile. One step may be under way. */
+  /**
+   * The first half of `step`. With a sidecar it returns at once and the sidecar emulates meanwhile; environments in
+   * TypeScript have stepped when it returns. One step may be under way. Throws for impossible arguments and where no
+   * step is possible now; all other trouble is for `receive`.
+   */
   send(actions: ArrayLike<number>, options?: { nextSeeds?: number[] }): void;
   /** The second half of `step`. */
   receive(): Promise<StepResult>;
   getState(): VectorEnvState;
   setState(state: VectorEnvState): void;
-  /** Ends the sidecar; safe to call twice. */
+  /** Ends the environments, and the sidecar where there is one; safe to call twice. Later requests reject. */
   close(): Promise<void>;
 }
