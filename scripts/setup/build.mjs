@@ -24,7 +24,7 @@ export const title = 'TypeScript build';
 
 /** @param {import('./steps.mjs').Project} project @returns {string | undefined} why there is something to do */
 export function problem({ root }) {
-  if (!existsSync(join(root, 'src'))) return undefined; // An installed copy of this package: it comes compiled.
+  if (!existsSync(join(root, 'src'))) return undefined;
   const sources = findSources(root);
   if (!existsSync(stampPath(root)) || readFileSync(stampPath(root), 'utf8') !== sign(root, sources))
     return 'the sources have changed';

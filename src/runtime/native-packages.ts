@@ -1,0 +1,26 @@
+// The npm packages that training needs and a browser does not: in a clone npm has installed them like any other; in another
+// project `npx weightnorm-rl setup` installs them into `.setup/node_modules`.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** What to type to install and compile what is missing. */
+export function setupCommand(option?: '--force'): string {
+  const isInstalled = fileURLToPath(import.meta.url).includes('/node_modules/weightnorm-rl/');
+  const command = isInstalled ? 'npx weightnorm-rl setup' : 'npm run setup';
+  if (option === undefined) return command;
+  return isInstalled ? `${command} ${option}` : `${command} -- ${option}`;
+}
+
+/** `require` for such packages: from the nearest `.setup` upward from this package, then from the working folder, then as usual. */
+export const requireNative = createRequire(
+  setupFolderAbove(dirname(fileURLToPath(import.meta.url))) ?? setupFolderAbove(process.cwd()) ?? import.meta.url,
+);
+
+function setupFolderAbove(folder: string): string | undefined {
+  for (let current = folder; ; current = dirname(current)) {
+    if (existsSync(join(current, '.setup/node_modules'))) return join(current, '.setup/index.js');
+    if (current === dirname(current)) return undefined;
+  }
+}
