@@ -27,10 +27,9 @@ export function problem({ root }) {
   for (const [name, version] of Object.entries(wantedVersions())) {
     if (present[`node_modules/${name}`]?.version !== version) return `${name} ${version} is missing in .setup`;
   }
-  const gone = Object.entries(present).find(
-    ([path, { link }]) =>
-      path.startsWith('node_modules/') && !link && !existsSync(join(folderOf(root), path, 'package.json')),
-  );
+  const gone = Object.entries(present)
+    .filter(([path, { link }]) => !link && !path.endsWith('no-tfjs'))
+    .find(([path]) => !existsSync(join(folderOf(root), path, 'package.json')));
   return gone && `${gone[0]} is missing in .setup`;
 }
 

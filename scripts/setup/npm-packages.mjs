@@ -83,7 +83,7 @@ function checkLockFile(root) {
   const locked = readPackages(join(root, 'package-lock.json')) ?? {};
   for (const folder of Object.keys(locked).filter((path) => !path.includes('node_modules'))) {
     const wanted = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
-    for (const kind of /** @type {const} */ (['dependencies', 'devDependencies'])) {
+    for (const kind of /** @type {const} */ (['dependencies', 'devDependencies', 'peerDependencies'])) {
       if (!isDeepStrictEqual(wanted[kind] ?? {}, locked[folder]?.[kind] ?? {})) {
         throw new SetupFault(
           `${join(folder, 'package.json')} and package-lock.json name different ${kind}: run "npm install".`,
@@ -117,6 +117,7 @@ export function npmCommand() {
  * @property {boolean} [link]
  * @property {Record<string, string>} [dependencies]
  * @property {Record<string, string>} [devDependencies]
+ * @property {Record<string, string>} [peerDependencies]
  */
 
 /** @param {string} path @returns {Record<string, LockedPackage> | undefined} */

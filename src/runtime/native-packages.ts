@@ -5,17 +5,19 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const here = fileURLToPath(import.meta.url);
+const isInstalled = here.includes('/node_modules/weightnorm-rl/');
+
 /** What to type to install and compile what is missing. */
 export function setupCommand(option?: '--force'): string {
-  const isInstalled = fileURLToPath(import.meta.url).includes('/node_modules/weightnorm-rl/');
   const command = isInstalled ? 'npx weightnorm-rl setup' : 'npm run setup';
   if (option === undefined) return command;
   return isInstalled ? `${command} ${option}` : `${command} -- ${option}`;
 }
 
-/** `require` for such packages: from the nearest `.setup` upward from this package, then from the working folder, then as usual. */
+/** `require` for such packages: from the nearest `.setup` upward from this package, then from the working folder. */
 export const requireNative = createRequire(
-  setupFolderAbove(dirname(fileURLToPath(import.meta.url))) ?? setupFolderAbove(process.cwd()) ?? import.meta.url,
+  (isInstalled && (setupFolderAbove(dirname(here)) ?? setupFolderAbove(process.cwd()))) || here,
 );
 
 function setupFolderAbove(folder: string): string | undefined {
