@@ -7,9 +7,9 @@ import { nearestAbove } from './python.ts';
 const SET_UP_PLACE = join('.setup', 'node_modules', 'zeromq');
 
 /**
- * The native package zeromq, from `.setup/node_modules` in the nearest folder upward from this package, then from the working
- * folder, where `npx weightnorm-rl setup` puts it; else from where npm does. Loaded at the first use, since a browser project
- * and one that only imports this package do without.
+ * The native package zeromq, from `.setup/node_modules` in the nearest folder upward from this package, then from the
+ * working folder, where `npx weightnorm-rl setup` puts it; else from where npm does. Loaded at the first use, since a
+ * project that only imports this package does without.
  *
  * @throws SidecarStartError with one line that names the mend.
  */

@@ -1,7 +1,8 @@
 // @ts-check
 
-// Step 1 in another project: `.setup/node_modules` holds the npm packages that training needs and a browser does not. npm's
-// own node_modules is not the place: npm removes there what package.json does not name, and would run install scripts.
+// Step 1 in another project: `.setup/node_modules` holds the npm packages that training needs and a browser does not.
+// npm's own node_modules is not the place: npm removes there what package.json does not name, and would run install
+// scripts.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -44,8 +45,8 @@ export async function run({ root }) {
   const folder = folderOf(root);
   rmSync(join(folder, 'node_modules'), { recursive: true, force: true });
   rmSync(join(folder, 'package-lock.json'), { force: true });
-  // The packages' tfjs is the project's own, which lies upward of them: a second copy would not know the first one's tensors.
-  // So npm gets an empty one, which goes away again.
+  // The packages' tfjs is the project's own, which lies upward of them: a second copy would not know the first one's
+  // tensors. So npm gets an empty one, which goes away again.
   mkdirSync(join(folder, 'no-tfjs'), { recursive: true });
   const noTfjs = { name: '@tensorflow/tfjs', version: wantedVersions()['@tensorflow/tfjs-node-gpu'] };
   writeFileSync(join(folder, 'no-tfjs/package.json'), JSON.stringify(noTfjs));

@@ -1,5 +1,5 @@
-// The npm packages that training needs and a browser does not: in a clone npm has installed them like any other; in another
-// project `npx weightnorm-rl setup` installs them into `.setup/node_modules`.
+// The npm packages that training needs and a browser does not: in a clone npm has installed them like any other; in
+// another project `npx weightnorm-rl setup` installs them into `.setup/node_modules`.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
