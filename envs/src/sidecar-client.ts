@@ -1,4 +1,4 @@
-import { Dealer } from 'zeromq';
+import type { Dealer } from 'zeromq';
 import { EnvClosedError } from './errors.ts';
 import {
   decodeReply,
@@ -10,6 +10,7 @@ import {
   type Reply,
 } from './protocol.ts';
 import { diedError, type SidecarProcess, type StartOptions, startSidecar, timeoutError } from './sidecar-process.ts';
+import { loadZeromq } from './zeromq.ts';
 
 const CLOSE_GRACE_MS = 2000;
 /** How long a killed process may take to be gone; one that the kernel holds in a system call can take for ever. */
@@ -56,8 +57,9 @@ export class SidecarClient {
 
   /** @throws SidecarStartError, ProtocolMismatchError, SidecarDiedError, SidecarTimeoutError or the signal's reason. */
   static async start(options: ClientOptions): Promise<{ client: SidecarClient; hello: HelloFields }> {
+    const { Dealer } = loadZeromq(); // Before a process starts that would be of no use without it.
     const sidecar = await startSidecar(options);
-    const client = new SidecarClient(sidecar, options);
+    const client = new SidecarClient(sidecar, Dealer, options);
     try {
       const greeting = { protocol: PROTOCOL_VERSION, token: sidecar.token };
       const { fields } = await client.request('hello', greeting, options.startTimeoutMs);
@@ -68,14 +70,14 @@ export class SidecarClient {
     }
   }
 
-  private constructor(sidecar: SidecarProcess, { name, signal, ...limits }: ClientOptions) {
+  private constructor(sidecar: SidecarProcess, Socket: typeof Dealer, { name, signal, ...limits }: ClientOptions) {
     this.#sidecar = sidecar;
     this.#signal = signal;
     this.#envName = name;
     // sendTimeout 0 makes `send` hand the message over before it returns. With the default, zeromq.js puts off every
     // 513th send that found the socket ready to a later turn of the event loop, and a caller that now blocks the loop
     // would keep the sidecar idle.
-    this.#socket = new Dealer({ linger: 0, sendTimeout: 0, maxMessageSize: MAX_REPLY_FRAME_BYTES });
+    this.#socket = new Socket({ linger: 0, sendTimeout: 0, maxMessageSize: MAX_REPLY_FRAME_BYTES });
     this.#socket.connect(sidecar.endpoint);
     // An idle sidecar that hangs is noticed before it is needed. Requests under way have their own limits.
     this.#heartbeat = setInterval(() => {

@@ -17,6 +17,7 @@ import {
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { SetupFault } from './faults.mjs';
+import { setupCommandWith } from './place.mjs';
 import { sitePackages } from './python.mjs';
 import { findProgram, runTool } from './tools.mjs';
 
@@ -46,7 +47,7 @@ export function preflight() {
 /** @param {import('./steps.mjs').Project} project */
 export async function run({ root }) {
   const places = findPlaces(root);
-  if (typeof places === 'string') throw new SetupFault(`${places}: run "npm run setup -- --force".`);
+  if (typeof places === 'string') throw new SetupFault(`${places}: run "${setupCommandWith('--force')}".`);
   const { packageFolder, headers, tensorflow, addon } = places;
   const compiler = findCompiler();
   rmSync(stampPath(places), { force: true });
@@ -128,7 +129,8 @@ export function findPlaces(root) {
 
 /** @param {string} root @param {string} name @returns {string | undefined} the folder of an npm package */
 function findPackage(root, name) {
-  for (const folder of createRequire(join(root, 'package.json')).resolve.paths(name) ?? []) {
+  // In another project the packages for training lie in `.setup/node_modules`.
+  for (const folder of createRequire(join(root, '.setup/package.json')).resolve.paths(name) ?? []) {
     if (existsSync(join(folder, name, 'package.json'))) return realpathSync(join(folder, name));
   }
   return undefined;

@@ -24,7 +24,7 @@ export const title = 'TypeScript build';
 
 /** @param {import('./steps.mjs').Project} project @returns {string | undefined} why there is something to do */
 export function problem({ root }) {
-  if (!existsSync(join(root, 'src'))) return undefined; // An installed copy of this package: it comes compiled.
+  if (!existsSync(join(root, 'src'))) return undefined;
   const sources = findSources(root);
   if (!existsSync(stampPath(root)) || readFileSync(stampPath(root), 'utf8') !== sign(root, sources))
     return 'the sources have changed';
@@ -56,8 +56,24 @@ export async function run({ root, force }) {
       `The TypeScript sources do not compile: ${errors[0]}${more}. Run "npm run typecheck" to see it all.`,
     );
   }
+  removeStaleOutput(root, sources);
   // Sources that changed meanwhile make this stamp stale, as they should.
   writeFileSync(stampPath(root), before);
+}
+
+/**
+ * tsc leaves the output of sources that are gone, and `npm pack` would take it along.
+ * @param {string} root
+ * @param {{ output: string }[]} sources
+ */
+function removeStaleOutput(root, sources) {
+  const current = new Set(sources.map(({ output }) => output));
+  for (const [, to] of folders) {
+    for (const name of findFiles(join(root, to), /\.(js|js\.map|d\.ts)$/)) {
+      const output = join(to, name.replace(/\.(js|js\.map|d\.ts)$/, '.js'));
+      if (!current.has(output)) rmSync(join(root, to, name));
+    }
+  }
 }
 
 /** @param {string} root */
@@ -66,7 +82,7 @@ const stampPath = (root) => join(root, 'dist/setup-stamp.txt');
 /** @param {string} root @returns {{ path: string, output: string }[]} relative to the root */
 function findSources(root) {
   return folders.flatMap(([from, to]) =>
-    findTypeScript(join(root, from))
+    findFiles(join(root, from), /(?<!\.d)\.ts$/)
       .sort()
       .map((name) => ({
         path: join(from, name),
@@ -75,12 +91,16 @@ function findSources(root) {
   );
 }
 
-/** @param {string} folder @returns {string[]} relative to it. (readdir's own `recursive` came with Node.js 20.1.) */
-function findTypeScript(folder) {
+/**
+ * @param {string} folder
+ * @param {RegExp} wanted
+ * @returns {string[]} relative to the folder. (readdir's own `recursive` came with Node.js 20.1.)
+ */
+function findFiles(folder, wanted) {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    if (entry.isDirectory()) return findTypeScript(join(folder, entry.name)).map((name) => join(entry.name, name));
-    return entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts') ? [entry.name] : [];
+    if (entry.isDirectory()) return findFiles(join(folder, entry.name), wanted).map((name) => join(entry.name, name));
+    return wanted.test(entry.name) ? [entry.name] : [];
   });
 }
 

@@ -1,21 +1,28 @@
 // @ts-check
 
-// What the entry files setup.mjs and run.mjs do once the Node version is known to be good.
+// What the entry files setup.mjs, run.mjs and bin/weightnorm-rl.mjs do once the Node version is known to be good.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { SetupFault, setupLog } from './faults.mjs';
-import { ensureSetUp } from './steps.mjs';
+import { findProject, isInstalled, packageRoot, setupCommand, setupCommandWith } from './place.mjs';
+import { ensureSetUp, missingPart } from './steps.mjs';
 
-const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+const usage = isInstalled
+  ? `Usage: ${setupCommand} [OPTIONS]
 
-const help = `Usage: npm run setup [-- OPTIONS]
+Prepares this project for training, whatever of it is missing or out of date: npm packages in .setup, a Python environment
+in .venv, the compiled TensorFlow addon, and gymnasium-js-bridge in package.json.
+`
+  : `Usage: npm run setup [-- OPTIONS]
 
 Installs the npm packages, makes the Python environment .venv, compiles the TensorFlow addon and the TypeScript sources:
 whatever of it is missing or out of date. The other commands do the same by themselves.
+`;
 
+const help = `${usage}
 Options:
   --gpu      TensorFlow for NVIDIA GPUs (10.5 GB of disk; the default where such a GPU is found)
   --cpu      TensorFlow for the CPU only (2.5 GB of disk)
@@ -43,14 +50,14 @@ export async function setUp(args) {
     chosen = parseArgs({ args, options }).values;
     if (chosen.gpu && chosen.cpu) throw new Error('--gpu and --cpu exclude each other');
   } catch (error) {
-    fail(`${/** @type {Error} */ (error).message.split('. ')[0]}: see "npm run setup -- --help".`, 2);
+    fail(`${/** @type {Error} */ (error).message.split('. ')[0]}: see "${setupCommandWith('--help')}".`, 2);
   }
   if (chosen.help) {
     process.stdout.write(help);
     return;
   }
   /** @type {import('./steps.mjs').Project} */
-  const project = { root, force: chosen.force ?? false };
+  const project = { root: findProjectOrExit(), force: chosen.force ?? false };
   if (chosen.gpu) project.flavour = 'gpu';
   if (chosen.cpu) project.flavour = 'cpu';
   if (!(await ensureOrExit(project, process.stdout))) process.stdout.write('Everything is up to date.\n');
@@ -59,18 +66,49 @@ export async function setUp(args) {
 /** @param {string[]} args the command's name and its own arguments */
 export async function run([name = '', ...args]) {
   survivePipes();
-  // Progress goes to stderr: a command's stdout is its result.
-  await ensureOrExit({ root }, process.stderr);
-  if (name === 'test') {
-    const { runTests } = await import('../run-tests.mjs');
-    process.exitCode = await toItsEnd(() => runTests(root, args));
-    return;
+  if (!isInstalled) {
+    // Progress goes to stderr: a command's stdout is its result.
+    await ensureOrExit({ root: packageRoot }, process.stderr);
+    if (name === 'test') {
+      const { runTests } = await import('../run-tests.mjs');
+      process.exitCode = await toItsEnd(() => runTests(packageRoot, args));
+      return;
+    }
   }
-  const script = join(root, 'dist/scripts', `${name}.js`);
+  const script = join(packageRoot, 'dist/scripts', `${name}.js`);
   if (!/^[a-z-]+$/.test(name) || !existsSync(script)) fail(`There is no command "${name}".`, 2);
+  if (isInstalled && !args.includes('--help') && !args.includes('-h')) refuseUnlessSetUp();
   // In this process, so that signals, the terminal and the exit code are the command's own.
   process.argv = [process.execPath, script, ...args];
   await import(pathToFileURL(script).href);
+}
+
+/** `npx weightnorm-rl setup`, or another command by its name. @param {string[]} args */
+export async function main([name, ...args]) {
+  if (name === 'setup') return setUp(args);
+  if (name !== undefined && name !== '--help') return run([name, ...args]);
+  survivePipes();
+  process.stdout.write(`Usage: npx weightnorm-rl setup [OPTIONS]    prepares a project for training; --help tells more
+       npx weightnorm-rl COMMAND [OPTIONS]  runs a command, such as train-agent or download-data\n`);
+}
+
+/** @returns {string} */
+function findProjectOrExit() {
+  const root = findProject();
+  if (root) return root;
+  fail(
+    `weightnorm-rl is not installed in ${process.cwd()} or a folder above it: go to your project, or run "npm install" there.`,
+    2,
+  );
+}
+
+/** In another project nothing of this size is installed unasked. */
+function refuseUnlessSetUp() {
+  const root = findProjectOrExit();
+  const missing = missingPart({ root });
+  if (missing) {
+    fail(`${root} is not set up for training (${missing}): run "${setupCommand}" (some two minutes, 2.5 GB).`, 2);
+  }
 }
 
 /**

@@ -3,9 +3,10 @@
 // What can go wrong with a machine, each told in one line that names the thing and the command that mends it.
 
 import { statfsSync } from 'node:fs';
+import { setupCommand } from './place.mjs';
 
 export const setupLog = '.setup/setup.log';
-const again = 'run "npm run setup" again';
+const again = `run "${setupCommand}" again`;
 
 /** A fault of the machine or the project folder, not of this program: one line for the user, exit code 2. */
 export class SetupFault extends Error {

@@ -21,7 +21,7 @@ export const title = 'npm packages';
  */
 export function problem({ root }) {
   const wanted = readPackages(join(root, 'package-lock.json'));
-  if (!wanted) return undefined; // An installed copy of this package: npm has put its dependencies beside it.
+  if (!wanted) return undefined;
   const present = readPackages(recordPath(root));
   if (!present) return 'node_modules is missing or incomplete';
   for (const [path, entry] of Object.entries(wanted)) {
@@ -83,7 +83,7 @@ function checkLockFile(root) {
   const locked = readPackages(join(root, 'package-lock.json')) ?? {};
   for (const folder of Object.keys(locked).filter((path) => !path.includes('node_modules'))) {
     const wanted = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
-    for (const kind of /** @type {const} */ (['dependencies', 'devDependencies'])) {
+    for (const kind of /** @type {const} */ (['dependencies', 'devDependencies', 'peerDependencies'])) {
       if (!isDeepStrictEqual(wanted[kind] ?? {}, locked[folder]?.[kind] ?? {})) {
         throw new SetupFault(
           `${join(folder, 'package.json')} and package-lock.json name different ${kind}: run "npm install".`,
@@ -97,7 +97,7 @@ function checkLockFile(root) {
 const recordPath = (root) => join(root, 'node_modules/.package-lock.json');
 
 /** @returns {string[]} how to call npm */
-function npmCommand() {
+export function npmCommand() {
   const beside = join(dirname(process.execPath), '../lib/node_modules/npm/bin/npm-cli.js');
   for (const script of [process.env.npm_execpath ?? '', beside]) {
     if (basename(script) === 'npm-cli.js' && existsSync(script)) return [process.execPath, script];
@@ -114,12 +114,14 @@ function npmCommand() {
  * @property {string} [version]
  * @property {string} [integrity]
  * @property {boolean} [optional]
+ * @property {boolean} [link]
  * @property {Record<string, string>} [dependencies]
  * @property {Record<string, string>} [devDependencies]
+ * @property {Record<string, string>} [peerDependencies]
  */
 
 /** @param {string} path @returns {Record<string, LockedPackage> | undefined} */
-function readPackages(path) {
+export function readPackages(path) {
   if (!existsSync(path)) return undefined;
   try {
     return JSON.parse(readFileSync(path, 'utf8')).packages;

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkDiskSpace, SetupFault, ToolFailure } from './faults.mjs';
+import { isInstalled, requirementsFolder, setupCommand } from './place.mjs';
 import { ask, findProgram, runTool } from './tools.mjs';
 
 /** TensorFlow 2.21 has builds for these. */
@@ -49,6 +50,7 @@ export function preflight(project) {
     throw new SetupFault(`TensorFlow 2.21 has no build for ${process.arch} processors: use an x86-64 machine.`);
   }
   const flavour = chooseFlavour(project);
+  refuseForeignEnvironment(project.root);
   if (!mustBeMadeAnew(project, flavour)) return;
   findPython(project.root);
   checkDiskSpace(project.root, neededBytes[flavour], `the Python packages (${flavour})`);
@@ -74,6 +76,7 @@ export async function run(project, progress) {
       doing: 'make the environment .venv',
       command: [findPython(root), '-I', '-m', 'venv', '.venv'],
     });
+    writeFileSync(join(root, '.venv/.gitignore'), '*\n'); // Python 3.13 writes it by itself.
   }
   try {
     await installRequirements(root, flavour, progress);
@@ -84,6 +87,15 @@ export async function run(project, progress) {
     throw error;
   }
   writeStamp(root, flavour);
+}
+
+/** Another project may have an environment of its own, which is not to be removed. @param {string} root */
+function refuseForeignEnvironment(root) {
+  const own = !isInstalled || readStamp(root) || existsSync(chosenFlavourPath(root));
+  if (own || !existsSync(join(root, '.venv'))) return;
+  throw new SetupFault(
+    `${join(root, '.venv')} is there already, and weightnorm-rl needs the name: move it away and run "${setupCommand}" again.`,
+  );
 }
 
 /**
@@ -170,7 +182,7 @@ function readStamp(root) {
 }
 
 /** @param {string} root @param {Flavour} flavour */
-const requirementsPath = (root, flavour) => join(root, `scripts/setup/requirements-${flavour}.txt`);
+const requirementsPath = (root, flavour) => join(requirementsFolder(root), `requirements-${flavour}.txt`);
 
 /** @param {string} root @param {Flavour} flavour */
 function hashRequirements(root, flavour) {

@@ -1,12 +1,15 @@
 // @ts-check
 
-// The four steps in order: look, and do what is to be done.
+// The steps in order: look, and do what is to be done.
 
 import * as addon from './addon.mjs';
+import * as bridgeLink from './bridge-link.mjs';
 import * as build from './build.mjs';
 import { asFault, SetupFault } from './faults.mjs';
 import { endLeftovers, takeLock } from './lock.mjs';
+import * as nativePackages from './native-packages.mjs';
 import * as npmPackages from './npm-packages.mjs';
+import { isInstalled } from './place.mjs';
 import { showStep } from './progress.mjs';
 import * as python from './python.mjs';
 import { endRunningTools, log, prepareWorkFolder, removeTemporaryFiles } from './tools.mjs';
@@ -18,7 +21,7 @@ import { endRunningTools, log, prepareWorkFolder, removeTemporaryFiles } from '.
  * @property {boolean} [force] do every step, needed or not
  */
 
-const steps = [npmPackages, python, addon, build];
+const steps = isInstalled ? [nativePackages, python, addon, bridgeLink] : [npmPackages, python, addon, build];
 
 /**
  * Brings the project folder into order. Takes milliseconds where nothing is to be done.
@@ -81,6 +84,18 @@ async function underLock(project, stream) {
     await freeLock();
     stream.off('error', ignore);
   }
+}
+
+/**
+ * @param {Project} project
+ * @returns {string | undefined} what of it the commands need and do not have
+ */
+export function missingPart(project) {
+  for (const step of steps) {
+    const reason = step === bridgeLink ? undefined : step.problem(project);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
 }
 
 /** @param {Project} project */

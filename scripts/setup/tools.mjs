@@ -20,6 +20,7 @@ export function prepareWorkFolder(root) {
   rmSync(join(root, '.setup/tmp'), { recursive: true, force: true });
   mkdirSync(join(root, '.setup/tmp'), { recursive: true });
   writeFileSync(join(root, setupLog), '');
+  writeFileSync(join(root, '.setup/.gitignore'), '*\n');
 }
 
 /** @param {string} root */

@@ -1,5 +1,5 @@
 /**
- * Loads TensorFlow's C library through `@tensorflow/tfjs-node-gpu`, whose native addon `npm run setup` compiles.
+ * Loads TensorFlow's C library through `@tensorflow/tfjs-node-gpu`, whose native addon set-up compiles.
  *
  * Without the addon, tfjs's own `wasm` and `cpu` backends (`import * as tf from '@tensorflow/tfjs'`) can still **run** a
  * trained network; they cannot train one: `wasm` has no gradient kernel for convolutions (Conv2DBackpropFilter), and `cpu`
@@ -7,11 +7,22 @@
  */
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import util from 'node:util';
+import type * as tfjs from '@tensorflow/tfjs';
+import { requireNative, setupCommand } from './native-packages.ts';
 
-export type TensorFlowModule = typeof import('@tensorflow/tfjs-node-gpu');
+/**
+ * The exports of `@tensorflow/tfjs-node-gpu`: tfjs's, and of `node` what is used here. Not its own types, since in another
+ * project it lies where TypeScript does not look.
+ */
+export type TensorFlowModule = typeof tfjs & {
+  node: {
+    encodePng(image: tfjs.Tensor3D, compression?: number): Promise<Uint8Array>;
+    decodePng(contents: Uint8Array, channels?: number, dtype?: string): tfjs.Tensor3D;
+  };
+};
 
 export interface TensorFlowRuntime {
   /** The same instance as `import * as tf from '@tensorflow/tfjs'`, its `tensorflow` backend in use, with `tf.node` beside. */
@@ -30,7 +41,6 @@ export class TensorFlowMissingError extends Error {
   override readonly name = 'TensorFlowMissingError';
 }
 
-const require = createRequire(import.meta.url);
 let loaded: TensorFlowRuntime | undefined;
 
 /**
@@ -48,19 +58,19 @@ export function loadTensorFlow(): TensorFlowRuntime {
   const folder = findPackageFolder();
   const addonPath = join(folder, 'lib/napi-v8/tfjs_binding.node');
   if (!existsSync(addonPath)) {
-    throw new TensorFlowMissingError('The TensorFlow addon is not compiled yet: run "npm run setup".');
+    throw new TensorFlowMissingError(`The TensorFlow addon is not compiled yet: run "${setupCommand()}".`);
   }
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
   defineIsNullOrUndefined();
   let tf: TensorFlowModule;
   try {
-    tf = require('@tensorflow/tfjs-node-gpu');
+    tf = requireNative('@tensorflow/tfjs-node-gpu');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_DLOPEN_FAILED') throw cause;
     const reason = (cause as Error).message.split('\n')[0];
     throw new TensorFlowMissingError(
-      `The TensorFlow addon does not load (${reason}): run "npm run setup -- --force".`,
+      `The TensorFlow addon does not load (${reason}): run "${setupCommand('--force')}".`,
       {
         cause,
       },
@@ -88,9 +98,9 @@ export function precisionWarning(precision: 'float32' | 'bfloat16'): string | un
 
 function findPackageFolder(): string {
   try {
-    return dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
+    return dirname(requireNative.resolve('@tensorflow/tfjs-node-gpu/package.json'));
   } catch (cause) {
-    throw new TensorFlowMissingError('The npm package @tensorflow/tfjs-node-gpu is missing: run "npm run setup".', {
+    throw new TensorFlowMissingError(`The npm package @tensorflow/tfjs-node-gpu is missing: run "${setupCommand()}".`, {
       cause,
     });
   }
@@ -98,8 +108,8 @@ function findPackageFolder(): string {
 
 /** tfjs-node 4.22 calls this function, which Node.js 22 warns about and Node.js 23 removed. */
 function defineIsNullOrUndefined(): void {
-  const util = require('node:util') as { isNullOrUndefined: (value: unknown) => boolean };
-  util.isNullOrUndefined = (value) => value === null || value === undefined;
+  (util as { isNullOrUndefined: (value: unknown) => boolean }).isNullOrUndefined = (value) =>
+    value === null || value === undefined;
 }
 
 /** "GPU (NVIDIA H200)", after what NVIDIA's driver says; "GPU" where it says nothing, or several things. */

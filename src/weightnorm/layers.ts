@@ -14,6 +14,17 @@ export type DepthwiseConv2DArgs = Args<typeof tf.layers.depthwiseConv2d>;
 export type SeparableConv2DArgs = Args<typeof tf.layers.separableConv2d>;
 export type EmbeddingArgs = Args<typeof tf.layers.embedding>;
 
+// Interfaces, and not types: TypeScript would write the paths of tfjs's own files, which do not resolve, into the declarations.
+type FactoryArgs<F extends (args: never) => tf.layers.Layer> = Parameters<F>[0];
+interface PlainDenseArgs extends FactoryArgs<typeof tf.layers.dense> {}
+interface PlainConv1DArgs extends FactoryArgs<typeof tf.layers.conv1d> {}
+interface PlainConv2DArgs extends FactoryArgs<typeof tf.layers.conv2d> {}
+interface PlainConv3DArgs extends FactoryArgs<typeof tf.layers.conv3d> {}
+interface PlainConv2DTransposeArgs extends FactoryArgs<typeof tf.layers.conv2dTranspose> {}
+interface PlainDepthwiseConv2DArgs extends FactoryArgs<typeof tf.layers.depthwiseConv2d> {}
+interface PlainSeparableConv2DArgs extends FactoryArgs<typeof tf.layers.separableConv2d> {}
+interface PlainEmbeddingArgs extends FactoryArgs<typeof tf.layers.embedding> {}
+
 interface PlainConvolution extends PlainLayer {
   strides: number[];
   dilationRate: number[];
@@ -35,7 +46,7 @@ const DEPTHWISE: KernelSpec = {
 
 /** {@link dense} */
 export class NormalizedDense extends normalized(
-  classOf<Parameters<typeof tf.layers.dense>[0], PlainLayer>(tf.layers.dense, { units: 1, name: 'dense' }),
+  classOf<PlainDenseArgs, PlainLayer>(tf.layers.dense, { units: 1, name: 'dense' }),
   {
     kernels: [KERNEL],
     linear(_, x, [kernel]) {
@@ -50,7 +61,7 @@ export class NormalizedDense extends normalized(
 
 /** {@link conv1d} */
 export class NormalizedConv1D extends normalized(
-  classOf<Parameters<typeof tf.layers.conv1d>[0], PlainConvolution>(tf.layers.conv1d, {
+  classOf<PlainConv1DArgs, PlainConvolution>(tf.layers.conv1d, {
     ...ONE_FILTER,
     name: 'conv1d',
   }),
@@ -66,7 +77,7 @@ export class NormalizedConv1D extends normalized(
 
 /** {@link conv2d} */
 export class NormalizedConv2D extends normalized(
-  classOf<Parameters<typeof tf.layers.conv2d>[0], PlainConvolution>(tf.layers.conv2d, {
+  classOf<PlainConv2DArgs, PlainConvolution>(tf.layers.conv2d, {
     ...ONE_FILTER,
     name: 'conv2d',
   }),
@@ -82,7 +93,7 @@ export class NormalizedConv2D extends normalized(
 
 /** {@link conv3d} */
 export class NormalizedConv3D extends normalized(
-  classOf<Parameters<typeof tf.layers.conv3d>[0], PlainConvolution>(tf.layers.conv3d, {
+  classOf<PlainConv3DArgs, PlainConvolution>(tf.layers.conv3d, {
     ...ONE_FILTER,
     name: 'conv3d',
   }),
@@ -98,7 +109,7 @@ export class NormalizedConv3D extends normalized(
 
 /** {@link conv2dTranspose} */
 export class NormalizedConv2DTranspose extends normalized(
-  classOf<Parameters<typeof tf.layers.conv2dTranspose>[0], PlainConvolution>(tf.layers.conv2dTranspose, {
+  classOf<PlainConv2DTransposeArgs, PlainConvolution>(tf.layers.conv2dTranspose, {
     ...ONE_FILTER,
     name: 'conv2d_transpose',
   }),
@@ -122,7 +133,7 @@ export class NormalizedConv2DTranspose extends normalized(
 
 /** {@link depthwiseConv2d} */
 export class NormalizedDepthwiseConv2D extends normalized(
-  classOf<Parameters<typeof tf.layers.depthwiseConv2d>[0], PlainConvolution>(tf.layers.depthwiseConv2d, {
+  classOf<PlainDepthwiseConv2DArgs, PlainConvolution>(tf.layers.depthwiseConv2d, {
     kernelSize: 1,
     name: 'depthwise_conv2d',
   }),
@@ -140,7 +151,7 @@ export class NormalizedDepthwiseConv2D extends normalized(
 /** {@link separableConv2d} */
 export class NormalizedSeparableConv2D extends normalized(
   withPointwiseInitializer(
-    classOf<Parameters<typeof tf.layers.separableConv2d>[0], PlainConvolution>(tf.layers.separableConv2d, {
+    classOf<PlainSeparableConv2DArgs, PlainConvolution>(tf.layers.separableConv2d, {
       ...ONE_FILTER,
       name: 'separable_conv2d',
     }),
@@ -169,7 +180,7 @@ export class NormalizedSeparableConv2D extends normalized(
 
 /** {@link embedding} */
 export class NormalizedEmbedding extends normalized(
-  classOf<Parameters<typeof tf.layers.embedding>[0], PlainLayer>(tf.layers.embedding, {
+  classOf<PlainEmbeddingArgs, PlainLayer>(tf.layers.embedding, {
     inputDim: 1,
     outputDim: 1,
     name: 'embedding',

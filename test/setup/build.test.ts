@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { run as build, problem } from '../../scripts/setup/build.mjs';
@@ -40,6 +40,10 @@ describe('the TypeScript build', () => {
     await build({ root });
     expect(built('two.js')).toContain('two = 2');
     expect(problem({ root })).toBeUndefined();
+
+    rmSync(join(root, 'src/two.ts'));
+    await build({ root });
+    expect(readdirSync(join(root, 'dist/src'))).toEqual(['deep']);
   });
 
   it('that fails gives the first error in one line and stays to be done', async () => {

