@@ -18,7 +18,8 @@ const command = newCommand(
   .option('--json', 'print one JSON object on standard output, and nothing else')
   .option(
     '--peers',
-    "also measure PyTorch (learner, cifar10), Stable-Baselines3 and CleanRL's algorithm (end-to-end); installs them into .venv-peers, 4.3 GB",
+    "also measure PyTorch (learner, cifar10), Stable-Baselines3 and CleanRL's algorithm (end-to-end); installs " +
+      'them into .venv-peers, 4.3 GB',
   )
   .option(
     '--rounds <count>',

@@ -3,8 +3,8 @@ import type { SingleBar } from 'cli-progress';
 import { Argument } from 'commander';
 import { newCommand, runCommand, UsageError } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
-import { DATASETS, type DatasetName, DEFAULT_DATA_DIR, downloadDataset } from '../src/supervised/data/datasets.ts';
-import { newBar } from '../src/training/progress.ts';
+import { newBar } from '../src/cli/progress.ts';
+import { DATASETS, type DatasetName, DEFAULT_DATA_DIR, downloadDataset } from '../src/datasets/datasets.ts';
 
 const PLAIN_PERIOD_MS = 5_000;
 

@@ -1,5 +1,6 @@
 import { Option } from 'commander';
-import { evaluateDqn, protocols } from '../agents/dqn/evaluate.ts';
+import { findAgent } from '../agents/registry.ts';
+import { evaluateAgentRun, protocols } from '../src/agent/evaluate.ts';
 import { newCommand, numberIn, runCommand, wholeNumber, writeResult } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
@@ -41,14 +42,15 @@ ${Object.entries(protocols)
 command.action(async ({ run, json, ...options }) => {
   const { version, device } = loadTensorFlow();
   process.stderr.write(`TensorFlow ${version} on ${device}\n`);
-  const evaluation = await evaluateDqn({
+  const evaluation = await evaluateAgentRun(findAgent, {
     runDir: run,
     ...options,
     signal: onInterrupt(() => process.stderr.write('stopping: reporting the episodes that have ended\n')),
     note: (line) => process.stderr.write(`${line}\n`),
     onEpisode: (episode, number) =>
       process.stderr.write(
-        `episode ${number + 1} of ${options.episodes}: score ${episode.return} in ${episode.lengthFrames} frames (seed ${episode.seed})\n`,
+        `episode ${number + 1} of ${options.episodes}: score ${episode.return} in ${episode.lengthFrames} frames ` +
+          `(seed ${episode.seed})\n`,
       ),
   });
   if (json) {
@@ -61,8 +63,10 @@ command.action(async ({ run, json, ...options }) => {
       ? ''
       : `\nhuman-normalised ${(humanNormalizedScore * 100).toFixed(1)} % (0 % random play, 100 % a human tester)`;
   await writeResult(
-    `${evaluation.environment}, checkpoint of agent step ${evaluation.checkpointAgentSteps}, ${evaluation.protocol ?? "the run's own"} protocol, epsilon ${evaluation.epsilon}\n` +
-      `${episodes.length} episodes: mean ${meanReturn.toFixed(1)}, median ${medianReturn.toFixed(1)}, std ${stdReturn.toFixed(1)}, from ${minReturn} to ${maxReturn}${percent}\n`,
+    `${evaluation.environment}, checkpoint of agent step ${evaluation.checkpointAgentSteps}, ` +
+      `${evaluation.protocol ?? "the run's own"} protocol, epsilon ${evaluation.epsilon}\n${episodes.length} ` +
+      `episodes: mean ${meanReturn.toFixed(1)}, median ${medianReturn.toFixed(1)}, std ${stdReturn.toFixed(1)}, ` +
+      `from ${minReturn} to ${maxReturn}${percent}\n`,
   );
   for (const { recording } of episodes) if (recording !== undefined) await writeResult(`recorded ${recording}\n`);
 });

@@ -1,9 +1,8 @@
 import { newCommand, runCommand, wholeNumber, writeResult } from '../src/cli/index.ts';
 import { exitOnInterrupt } from '../src/cli/interrupt.ts';
+import { progressDisplay } from '../src/cli/progress.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
-import { evaluateRun } from '../src/supervised/run.ts';
-import { findTask } from '../src/supervised/tasks.ts';
-import { progressDisplay } from '../src/training/progress.ts';
+import { evaluateTaskRun, findTask } from '../src/supervised/index.ts';
 
 const command = newCommand(
   'evaluate-supervised',
@@ -13,7 +12,8 @@ const command = newCommand(
   .option('--checkpoint <updates>', 'which checkpoint (default: the newest)', wholeNumber(0))
   .option(
     '--importance-samples <count>',
-    'VAEs: also the importance-weighted bound from so many samples of z an image (Burda et al. 2016); time grows with it',
+    'VAEs: also the importance-weighted bound from so many samples of z an image (Burda et al. 2016); time grows ' +
+      'with it',
     wholeNumber(1, 100_000),
   )
   .option('--test-examples <count>', 'only the first of the test set; 0: all (default: as the run)', wholeNumber(0))
@@ -35,9 +35,9 @@ command.action(async ({ run, json, checkpoint, importanceSamples, testExamples, 
   const note = (line: string) => process.stderr.write(`${line}\n`);
   note(`TensorFlow ${version} on ${device}`);
   let display: ReturnType<typeof progressDisplay> | undefined;
-  let evaluation: Awaited<ReturnType<typeof evaluateRun>>;
+  let evaluation: Awaited<ReturnType<typeof evaluateTaskRun>>;
   try {
-    evaluation = await evaluateRun(run, {
+    evaluation = await evaluateTaskRun(run, {
       note,
       ...(checkpoint !== undefined && { checkpoint }),
       ...(importanceSamples !== undefined && { importanceSamples }),

@@ -1,11 +1,12 @@
 import { statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
-import { newCommand, numberIn, runCommand, UsageError, writeResult } from '../src/cli/command.ts';
+import { newCommand, numberIn, runCommand, UsageError, writeResult } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
+import { newBar } from '../src/cli/progress.ts';
 import {
   differenceText,
+  type EmulationOptions,
   type EpisodeRecording,
-  type ReplayOptions,
   readRecording,
   renderGif,
   renderMp4,
@@ -14,7 +15,6 @@ import {
   type Verification,
   verifyRecording,
 } from '../src/recording/index.ts';
-import { newBar } from '../src/training/progress.ts';
 
 interface Options {
   verify?: true;
@@ -62,7 +62,7 @@ async function replayEpisode(file: string, options: Options): Promise<void> {
   const signal = onInterrupt(() => {});
   const note = (line: string) => process.stderr.write(`replay-episode: note: ${line}\n`);
   try {
-    const withProgress = (label: string, run: (replay: ReplayOptions) => Promise<void>) =>
+    const withProgress = (label: string, run: (replay: EmulationOptions) => Promise<void>) =>
       showProgress(label, recording.lengthSteps, (onProgress) =>
         run({ onProgress, signal, note, timeoutMs: Math.ceil(options.envTimeoutSeconds * 1000) }),
       );

@@ -1,39 +1,29 @@
-import { type DqnConfig, dqnConfigSchema, presets } from '../agents/dqn/config.ts';
-import { defaultPreset, resolveConfig } from '../agents/dqn/resolve.ts';
-import { resumeDqn, trainDqn } from '../agents/dqn/train.ts';
+import { agents, DEFAULT_AGENT, findAgent } from '../agents/registry.ts';
+import type { AgentSettings } from '../src/agent/settings.ts';
+import { resumeAgentRun, startAgentRun } from '../src/agent/train.ts';
+import { addAllSettings, listPresets } from '../src/cli/all-settings.ts';
+import { givenSettings, newCommand, runCommand, writeResult } from '../src/cli/index.ts';
 import {
-  addSettings,
-  givenSettings,
-  newCommand,
-  runCommand,
-  shellWord,
-  UsageError,
-  writeResult,
-} from '../src/cli/index.ts';
-import { onInterrupt } from '../src/cli/interrupt.ts';
-import { packageVersion } from '../src/cli/version.ts';
-import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
-import { duration, type ProgressDisplay, progressDisplay, trainingStatusLine } from '../src/training/progress.ts';
-import { openTensorBoard } from '../src/training/tensorboard.ts';
+  addTrainingOptions,
+  checkTrainingOptions,
+  runTraining,
+  type TrainingOptions,
+  type TrainingWords,
+} from '../src/cli/training.ts';
+import { openTensorBoard, tensorBoardScalars } from '../src/runs/tensorboard.ts';
+import { resolveSettings } from '../src/settings/index.ts';
 
 const command = newCommand(
   'train-agent',
-  'Trains a weight-normalised DQN agent on an Atari game or a Gymnasium environment.',
+  'Trains a weight-normalised agent on an Atari game or a Gymnasium environment.',
 )
-  .option(
-    '--preset <name>',
-    `named settings: ${Object.keys(presets).join(', ')} (default: fast; classic-control with --env-id)`,
-  )
-  .option('--run-dir <folder>', 'where the run is written (default: runs/<environment>-<preset>-seed<seed>)')
-  .option('--resume', 'continue the run in --run-dir from its newest checkpoint')
-  .option('--print-config', 'print the settings that would be used, as JSON, and stop')
-  .addHelpText(
-    'after',
-    `
-Presets:
-${Object.entries(presets)
-  .map(([name, { about }]) => `  ${name.padEnd(17)}${about}`)
-  .join('\n')}
+  .option('--agent <name>', `which: ${Object.keys(agents).join(', ')} (default: ${DEFAULT_AGENT})`)
+  .option('--preset <name>', 'named settings, see below (default: fast; classic-control with --env-id)');
+addTrainingOptions(command, 'runs/<environment>-<preset>-seed<seed>').addHelpText(
+  'after',
+  `
+Agents and their presets:
+${listPresets(agents)}
 
 An agent step is one decision: 4 emulator frames, 1/15 s of play. Defaults shown are those of the preset "fast".
 A switch is turned off with --no-, such as --no-double-q.
@@ -44,61 +34,63 @@ Examples:
   train-agent --game pong --preset dopamine --run-dir runs/pong
   train-agent --run-dir runs/pong --resume
   train-agent --env-id CartPole-v1`,
-  );
-addSettings(command, dqnConfigSchema, presets.fast.config);
+);
+const schema = addAllSettings(command, agents);
 
-command.action(async ({ preset, runDir, resume, printConfig }) => {
-  const given = givenSettings(command, dqnConfigSchema);
-  if (resume && runDir === undefined) throw new UsageError('--resume needs the folder of the run: --run-dir FOLDER');
-  if (resume && preset !== undefined) throw new UsageError(`--preset ${preset}: a resumed run keeps its settings`);
-  if (resume && printConfig) throw new UsageError(`--print-config: the settings of a run are in ${runDir}/config.json`);
-  const config = resume ? undefined : resolveConfig(preset, given);
-  if (printConfig) {
-    await writeResult(`${JSON.stringify(config, null, 2)}\n`);
+const words: TrainingWords = {
+  command: 'train-agent',
+  evaluate: 'evaluate-agent',
+  where: ({ position }) => `agent step ${position}`,
+  result: ({ numbers: { episodes, meanReturn } }) =>
+    meanReturn === undefined
+      ? 'no episode finished'
+      : `mean score ${meanReturn.toFixed(1)} over the last ${Math.min(episodes, 100)} episodes`,
+  json: ({ position, numbers, interrupted, wallSeconds, checkpoint }) => ({
+    agentSteps: position,
+    ...numbers,
+    interrupted,
+    wallSeconds,
+    checkpoint,
+  }),
+};
+
+command.action(async ({ agent, preset, ...options }: TrainingOptions & { agent?: string; preset?: string }) => {
+  checkTrainingOptions(options, { '--agent': agent, '--preset': preset });
+  const given = givenSettings(command, schema) as Partial<AgentSettings>;
+  const definition = findAgent(agent ?? DEFAULT_AGENT);
+  const resolved = options.resume
+    ? undefined
+    : resolveSettings<AgentSettings>(definition, preset ?? definition.defaultPreset(given), given);
+  if (options.printConfig) {
+    await writeResult(`${JSON.stringify(resolved!.settings, null, 2)}\n`);
     return;
   }
-
-  const { version, device } = loadTensorFlow();
-  let display: ProgressDisplay | undefined;
-  const note = (line: string) => (display ? display.note(line) : process.stderr.write(`${line}\n`));
-  note(`TensorFlow ${version} on ${device}`);
-  const folder = runDir ?? defaultRunDir(config!, preset ?? defaultPreset(given));
-  const signal = onInterrupt(() => note('stopping: saving a checkpoint (Ctrl-C again stops at once)'));
-  const options = {
-    runDir: folder,
-    version: packageVersion(),
-    signal,
-    openScalars: openTensorBoard,
-    note,
-    onStart: ({ agentSteps, steps, env }) => {
-      note(
-        `${env.settings.id}, ${env.numEnvs} ${env.numEnvs === 1 ? 'environment' : 'environments'}, ${env.actionSpace.n} actions; writing to ${folder}`,
-      );
-      display = progressDisplay(process.stderr, { done: agentSteps, total: steps, unit: 'agent steps' });
-    },
-    onStatus: (status) => display?.update(status.agentSteps, trainingStatusLine(status)),
-  } satisfies Parameters<typeof trainDqn>[1];
-  try {
-    const summary = await (config === undefined ? resumeDqn(given, options) : trainDqn(config, options));
-    display?.stop();
-    const { interrupted, agentSteps, episodes, meanReturn, wallSeconds, checkpoint } = summary;
-    const score =
-      meanReturn === undefined
-        ? 'no episode finished'
-        : `mean score ${meanReturn.toFixed(1)} over the last ${Math.min(episodes, 100)} episodes`;
-    process.stdout.write(
-      `${interrupted ? 'Stopped' : 'Finished'} at agent step ${agentSteps} after ${duration(wallSeconds)}: ${score}.\n` +
-        `Checkpoint: ${checkpoint}\n` +
-        (interrupted
-          ? `Continue with: npm run train-agent -- --run-dir ${shellWord(folder)} --resume\n`
-          : `Evaluate with: npm run evaluate-agent -- --run ${shellWord(folder)}\n`),
-    );
-  } finally {
-    display?.stop();
-  }
+  const runDir = options.runDir ?? defaultRunDir(resolved!);
+  await runTraining(runDir, words, options, ({ signal, note, tracker, begin }) => {
+    const runOptions: Parameters<typeof startAgentRun>[3] = {
+      runDir,
+      signal,
+      note,
+      trackers: [tracker],
+      folderTrackers: (folder) => [tensorBoardScalars(openTensorBoard(folder.tensorBoardPath))],
+      onStart: ({ agent: made, settings: { steps }, env }) => {
+        const environments = `${env.numEnvs} ${env.numEnvs === 1 ? 'environment' : 'environments'}`;
+        const line = `${env.settings.id}, ${environments}, ${env.actionSpace.n} actions; writing to ${runDir}`;
+        begin(line, made.position, steps, made.unit);
+      },
+    };
+    if (resolved !== undefined) return startAgentRun(definition, resolved.settings, resolved.preset, runOptions);
+    return resumeAgentRun(findAgent, given, { ...runOptions, runDir, forceUnlock: options.forceUnlock });
+  });
 });
 
-function defaultRunDir({ game, envId, seed }: DqnConfig, preset: string): string {
+function defaultRunDir({
+  preset,
+  settings: { game, envId, seed },
+}: {
+  preset: string;
+  settings: AgentSettings;
+}): string {
   return `runs/${(game ?? envId!).replaceAll('/', '-')}-${preset}-seed${seed}`;
 }
 

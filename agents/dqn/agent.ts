@@ -1,69 +1,31 @@
-import type { StepResult, VectorEnv } from 'gymnasium-js-bridge';
-import type { Exploration } from '../../src/agent/exploration.ts';
-import type { Generator } from '../../src/random/index.ts';
-import type { Experience } from '../../src/training/experience.ts';
-import { linearDecay } from '../../src/training/schedules.ts';
-import type { DqnConfig } from './config.ts';
-import type { DqnRunner, LearnResult } from './runner.ts';
-
-/** What one `step()` of the agent did. */
-export interface AgentStep {
-  /** Decisions taken so far, over all environments. */
-  agentSteps: number;
-  /** Updates of the online network so far. */
-  updates: number;
-  /** The probability that an environment began to explore in this step. */
-  epsilon: number;
-  /** What the environments answered; its episodes carry unclipped scores. */
-  result: StepResult;
-  /** One entry for each update made in this step. */
-  learned: LearnResult[];
-}
-
-/** The parts an agent is built from; see `createDqn`. */
-export interface DqnParts {
-  config: DqnConfig;
-  env: VectorEnv;
-  runner: DqnRunner;
-  experience: Experience;
-  exploration: Exploration;
-  sampling: Generator;
-  /** Hears of what the user should know, a line each. */
-  note?: ((line: string) => void) | undefined;
-}
-
-/** A step whose actions were sent and whose updates were made, and whose answer has not come yet. */
-export interface StepUnderWay {
-  epsilon: number;
-  actions: Int32Array;
-  learned: LearnResult[];
-}
-
-/** How far an agent has come. */
-export interface DqnProgress {
-  agentSteps: number;
-  updates: number;
-  underWay?: StepUnderWay | undefined;
-}
+import type * as tf from '@tensorflow/tfjs';
+import { AGENT_STEPS, type Agent, type AgentStep, episodeEvents } from '../../src/agent/agent.ts';
+import {
+  type Progress,
+  type ReplayAgentParts,
+  restore,
+  type StepUnderWay,
+  stateOf,
+} from '../../src/agent/replay-agent.ts';
+import { linearDecay } from '../../src/agent/schedules.ts';
+import type { Numbers } from '../../src/runs/events.ts';
+import type { State, StoredTensors } from '../../src/runs/trainable.ts';
+import type { DqnSettings } from './config.ts';
 
 /**
  * Deep Q-learning with a target network and experience replay (Mnih et al. 2015, algorithm 1), over several
  * environments at once.
  */
-export class DqnAgent {
-  readonly parts: Readonly<DqnParts>;
-  agentSteps: number;
-  updates: number;
-  /** The step that was begun and not finished, if any. */
+export class DqnAgent implements Agent, Progress {
+  readonly unit = AGENT_STEPS;
+  readonly parts: ReplayAgentParts<DqnSettings>;
+  position = 0;
+  updates = 0;
   underWay: StepUnderWay | undefined;
-  /** Whether the state is whole: false where an update failed midway. */
   canBeSaved = true;
 
-  constructor(parts: DqnParts, { agentSteps, updates, underWay }: DqnProgress = { agentSteps: 0, updates: 0 }) {
+  constructor(parts: ReplayAgentParts<DqnSettings>) {
     this.parts = parts;
-    this.agentSteps = agentSteps;
-    this.updates = updates;
-    this.underWay = underWay;
   }
 
   /**
@@ -75,61 +37,84 @@ export class DqnAgent {
     const { env, experience } = this.parts;
     const epsilon = this.underWay?.epsilon ?? this.epsilon();
     const actions = this.underWay?.actions ?? this.act(epsilon);
-    env.send(actions);
+    env.send(actions, { nextSeeds: experience.nextSeeds });
     const learned = this.underWay?.learned ?? this.learn();
     this.underWay = { epsilon, actions, learned };
 
     const result = await env.receive();
     experience.record(actions, result);
-    this.agentSteps += env.numEnvs;
+    this.position += env.numEnvs;
     this.underWay = undefined;
-    return { agentSteps: this.agentSteps, updates: this.updates, epsilon, result, learned };
-  }
-
-  /** The updates that fall due in this step, on what was stored before it. */
-  private learn(): LearnResult[] {
-    const { config, env, runner, experience, sampling } = this.parts;
-    const learned: LearnResult[] = [];
-    this.canBeSaved = false;
-    for (let step = this.agentSteps + 1; step <= this.agentSteps + env.numEnvs; step++) {
-      if (step <= config.learningStarts) continue;
-      if (step % config.targetUpdatePeriodSteps === 0) runner.syncTarget();
-      if (step % config.updatePeriodSteps === 0) {
-        if (this.updates === 0) this.initialize();
-        learned.push(runner.learn(experience.replay.sample(sampling)));
-        this.updates += 1;
-      }
-    }
-    this.canBeSaved = true;
-    return learned;
-  }
-
-  /**
-   * Before the first update: scales and shifts from what was played, where asked for; then both networks are the same.
-   */
-  private initialize(): void {
-    const { config, runner, experience, sampling } = this.parts;
-    if (config.initialization === 'data-dependent') {
-      const batch = experience.replay.sample(sampling);
-      const { warnings } = runner.initializeFromData(batch, experience.replay.options);
-      for (const warning of warnings) this.parts.note?.(warning);
-    }
-    runner.syncTarget();
+    const { position, updates } = this;
+    const events = episodeEvents(result);
+    return { position, size: env.numEnvs, now: { updates, epsilon }, learned, events, actions, result };
   }
 
   /** One action for each environment: the exploration policy's where it explores, else the greedy one. */
   private act(epsilon: number): Int32Array {
-    const { runner, experience, exploration } = this.parts;
+    const { learner, experience, exploration } = this.parts;
     const actions = exploration.choose(epsilon);
     if (actions.includes(-1)) {
-      const greedy = runner.act(experience.stacks.states);
+      const greedy = learner.act(experience.states);
       for (let lane = 0; lane < actions.length; lane++) if (actions[lane] === -1) actions[lane] = greedy[lane];
     }
     return actions;
   }
 
   private epsilon(): number {
-    const { epsilonStart, epsilonEnd, epsilonDecaySteps, learningStarts } = this.parts.config;
-    return linearDecay(this.agentSteps - learningStarts, epsilonStart, epsilonEnd, epsilonDecaySteps);
+    const { epsilonStart, epsilonEnd, epsilonDecaySteps, learningStarts } = this.parts.settings;
+    return linearDecay(this.position - learningStarts, epsilonStart, epsilonEnd, epsilonDecaySteps);
+  }
+
+  /** The updates and the copies to the target network that fall due in this step, on what was stored before it. */
+  private learn(): Numbers[] {
+    const { settings, env, learner, experience } = this.parts;
+    const { learningStarts, updatePeriodSteps, targetUpdatePeriodSteps } = settings;
+    const learned: Numbers[] = [];
+    this.canBeSaved = false;
+    for (let step = this.position + 1; step <= this.position + env.numEnvs; step++) {
+      if (step <= learningStarts) continue;
+      if (step % updatePeriodSteps === 0) {
+        if (this.updates === 0) this.initialize();
+        learned.push(learner.learn(experience.sample()));
+        this.updates += 1;
+      }
+      if (step % targetUpdatePeriodSteps === 0) learner.syncTarget();
+    }
+    this.canBeSaved = true;
+    return learned;
+  }
+
+  /** Before the first update: scales and shifts from what was played, where asked for; then both networks are equal. */
+  private initialize(): void {
+    const { settings, learner, experience, note } = this.parts;
+    if (settings.initialization === 'data-dependent') {
+      for (const warning of learner.initializeFromData(experience.sample().states)) note?.(warning);
+    }
+    learner.syncTarget();
+  }
+
+  begin(): Promise<void> {
+    return this.parts.experience.begin();
+  }
+
+  measure(): Numbers {
+    return { replaySteps: this.parts.experience.size };
+  }
+
+  currentNetwork(): tf.LayersModel {
+    return this.parts.learner.currentNetwork();
+  }
+
+  getState(): State {
+    return stateOf(this, this.parts);
+  }
+
+  setState(state: State<StoredTensors>, onProgress?: (done: number, total: number) => void): Promise<void> {
+    return restore(this, this.parts, state, onProgress);
+  }
+
+  dispose(): void {
+    this.parts.learner.dispose();
   }
 }

@@ -1,6 +1,88 @@
-export { type AgentStep, DqnAgent, type DqnParts } from './agent.ts';
-export { type DqnConfig, dqnConfigSchema, type PresetName, presets } from './config.ts';
-export { createDqn, envOptions } from './create.ts';
-export { type Evaluation, evaluateDqn, protocols } from './evaluate.ts';
-export { resolveConfig } from './resolve.ts';
-export { resumeDqn, trainDqn } from './train.ts';
+import type * as tf from '@tensorflow/tfjs';
+import type { VectorEnv } from 'gymnasium-js-bridge/environments';
+import type { AgentDefinition, CreateAgentOptions } from '../../src/agent/definition.ts';
+import { createExploration } from '../../src/agent/exploration.ts';
+import { type NetworkFactory, networkSpec, settingsNetwork } from '../../src/agent/networks.ts';
+import {
+  agentChangeable,
+  checkAgentSettings,
+  checkGivenExploration,
+  checkNetwork,
+  optimizerConfig,
+} from '../../src/agent/settings.ts';
+import { stateOptions } from '../../src/agent/states.ts';
+import { createValueLearner } from '../../src/agent/value-learner.ts';
+import { Experience } from '../../src/experience/index.ts';
+import { trainableVariables } from '../../src/networks/variables.ts';
+import { createOptimizer } from '../../src/optimizers/index.ts';
+import { Generator } from '../../src/random/index.ts';
+import { Replay, type ReplayOptions, uniformSampler } from '../../src/replay/index.ts';
+import { DqnAgent } from './agent.ts';
+import { checkReplay, type DqnSettings, dqnSchema } from './config.ts';
+import { actionValues, dqnUpdate } from './learner.ts';
+import { dqnPresets, settingsOfEarlierRuns } from './presets.ts';
+
+/** Deep Q-learning (Mnih et al. 2015), with double Q-learning, n-step returns and weight normalisation as settings. */
+export const dqn: AgentDefinition<DqnSettings> = {
+  name: 'dqn',
+  about: 'deep Q-learning with replay and target network (Mnih et al. 2015); double, n-step',
+  schema: dqnSchema,
+  presets: dqnPresets,
+  changeable: agentChangeable,
+  ofEarlierRuns: settingsOfEarlierRuns,
+  defaultPreset: ({ game, envId }) =>
+    envId != null && game == null && !/^ALE\/|NoFrameskip-v\d$/.test(envId) ? 'classic-control' : 'fast',
+  check: (settings) => checkAgentSettings(settings) ?? checkReplay(settings),
+  checkGiven: checkGivenExploration,
+  checkEnv: (settings, env) => checkNetwork(settings, stateOptions(settings, env)),
+  create: createDqn,
+  createNetwork,
+  actionValues: (network, states) => actionValues(network, states),
+};
+
+function createNetwork(settings: DqnSettings, env: VectorEnv, factory?: NetworkFactory): tf.LayersModel {
+  const { normalization, seed } = settings;
+  const spec = networkSpec(stateOptions(settings, env), { outputs: env.actionSpace.n, normalization, seed });
+  return (factory ?? settingsNetwork(settings))(spec);
+}
+
+/** A new DQN over environments. */
+export function createDqn(
+  settings: DqnSettings,
+  env: VectorEnv,
+  { network, loss, replay: makeReplay, note }: CreateAgentOptions = {},
+): DqnAgent {
+  const { seed, normalization, numEnvs, updatePeriodSteps, precision } = settings;
+  const plain = () => createNetwork({ ...settings, normalization: 'none' }, env, network);
+  const networks = {
+    online: createNetwork(settings, env, network),
+    target: plain(),
+    // With two acts or more an update, working the norms out once is cheaper than in every act.
+    ...(normalization !== 'none' && updatePeriodSteps >= 2 * numEnvs && { acting: plain() }),
+  };
+  const optimizer = createOptimizer(optimizerConfig(settings), trainableVariables(networks.online));
+  const replayOptions: ReplayOptions = {
+    ...stateOptions(settings, env),
+    capacity: settings.replayCapacity,
+    replayCompression: settings.replayCompression,
+    lanes: env.numEnvs,
+    numActions: env.actionSpace.n,
+    nStep: settings.nStep,
+    discount: settings.discount,
+    batchSize: settings.batchSize,
+  };
+  const replay =
+    makeReplay?.(replayOptions) ?? new Replay(replayOptions, uniformSampler(new Generator(seed, 'sampling')));
+  const update = dqnUpdate(networks, optimizer, settings, loss);
+  return new DqnAgent({
+    settings,
+    env,
+    learner: createValueLearner({ networks, optimizer, replay: replay.options, precision, actionValues, update }),
+    experience: new Experience(env, replay, settings),
+    exploration: createExploration({ ...settings, numEnvs: env.numEnvs, numActions: env.actionSpace.n }),
+    note,
+  });
+}
+
+export { DqnAgent } from './agent.ts';
+export type { DqnSettings } from './config.ts';

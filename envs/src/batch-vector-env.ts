@@ -68,22 +68,22 @@ export class BatchVectorEnv implements VectorEnv {
   readonly actionSpace: DiscreteSpace;
   readonly settings: EnvSettings;
   readonly info: SidecarInfo;
-  readonly #envs: Envs;
-  readonly #seed: number;
-  readonly #elements: number;
-  #episodesStarted: number[];
-  #episodes: RunningEpisode[] = [];
+  private readonly envs: Envs;
+  private readonly seed: number;
+  private readonly elements: number;
+  private episodesStarted: number[];
+  private episodes: RunningEpisode[] = [];
   /** True before the first reset, and where an error left the environments in an unknown state. */
-  #needsReset = true;
-  #stepUnderWay: Promise<StepResult> | undefined;
-  #resetting = false;
+  private needsReset = true;
+  private stepUnderWay: Promise<StepResult> | undefined;
+  private resetting = false;
 
   /** @param seed The run's seed, which the seeds of episodes are derived from. */
   constructor(envs: Envs, numEnvs: number, seed: number) {
-    this.#envs = envs;
-    this.#seed = seed;
-    this.#elements = envs.observationSpace.shape.reduce((a, b) => a * b, 1);
-    this.#episodesStarted = new Array(numEnvs).fill(0);
+    this.envs = envs;
+    this.seed = seed;
+    this.elements = envs.observationSpace.shape.reduce((a, b) => a * b, 1);
+    this.episodesStarted = new Array(numEnvs).fill(0);
     this.numEnvs = numEnvs;
     this.observationSpace = envs.observationSpace;
     this.actionSpace = envs.actionSpace;
@@ -92,26 +92,26 @@ export class BatchVectorEnv implements VectorEnv {
   }
 
   async reset(options: { mask?: boolean[]; seeds?: number[] } = {}): Promise<ResetResult> {
-    this.#checkFree();
+    this.checkFree();
     const mask = options.mask ?? new Array<boolean>(this.numEnvs).fill(true);
-    this.#checkLength('mask', mask);
+    this.checkLength('mask', mask);
     if (!mask.includes(true)) throw new EnvOptionsError('"mask" is all false; it must name at least one environment');
-    if (this.#needsReset && mask.includes(false))
+    if (this.needsReset && mask.includes(false))
       throw new EnvOptionsError('the first reset is of all environments: leave "mask" out');
-    const seeds = this.#nextSeeds('seeds', options.seeds);
+    const seeds = this.nextSeeds('seeds', options.seeds);
 
-    this.#resetting = true;
+    this.resetting = true;
     try {
-      this.#needsReset = true; // until it has worked
-      const { observations, lives } = await this.#envs.reset(mask, seeds);
-      this.#checkValues('observation', observations);
-      this.#needsReset = false;
+      this.needsReset = true; // until it has worked
+      const { observations, lives } = await this.envs.reset(mask, seeds);
+      this.checkValues('observation', observations);
+      this.needsReset = false;
       for (let env = 0; env < this.numEnvs; env++) {
-        if (mask[env]) this.#beginEpisode(env, seeds[env]!);
+        if (mask[env]) this.beginEpisode(env, seeds[env]!);
       }
-      return { observations, lives, seeds: this.#episodes.map((episode) => episode.seed) };
+      return { observations, lives, seeds: this.episodes.map((episode) => episode.seed) };
     } finally {
-      this.#resetting = false;
+      this.resetting = false;
     }
   }
 
@@ -121,53 +121,53 @@ export class BatchVectorEnv implements VectorEnv {
   }
 
   send(actions: ArrayLike<number>, options: { nextSeeds?: number[] } = {}): void {
-    this.#checkFree();
-    if (this.#needsReset) throw new BridgeError('call reset() before the first step, and after an error');
-    this.#checkLength('actions', actions);
+    this.checkFree();
+    if (this.needsReset) throw new BridgeError('call reset() before the first step, and after an error');
+    this.checkLength('actions', actions);
     checkIntegers('actions', actions, 0, this.actionSpace.n - 1);
-    const nextSeeds = this.#nextSeeds('nextSeeds', options.nextSeeds);
+    const nextSeeds = this.nextSeeds('nextSeeds', options.nextSeeds);
 
-    this.#stepUnderWay = this.#envs
+    this.stepUnderWay = this.envs
       .step(Int32Array.from(actions), nextSeeds)
-      .then((batch) => this.#finishStep(batch, nextSeeds))
+      .then((batch) => this.finishStep(batch, nextSeeds))
       .catch((error) => {
-        this.#needsReset = true;
+        this.needsReset = true;
         throw error;
       });
-    this.#stepUnderWay.catch(() => {}); // receive() reports it
+    this.stepUnderWay.catch(() => {}); // receive() reports it
   }
 
   async receive(): Promise<StepResult> {
-    if (!this.#stepUnderWay) throw new BridgeError('no step is under way: call send() first');
+    if (!this.stepUnderWay) throw new BridgeError('no step is under way: call send() first');
     try {
-      return await this.#stepUnderWay;
+      return await this.stepUnderWay;
     } finally {
-      this.#stepUnderWay = undefined;
+      this.stepUnderWay = undefined;
     }
   }
 
   getState(): VectorEnvState {
-    return { episodesStarted: [...this.#episodesStarted] };
+    return { episodesStarted: [...this.episodesStarted] };
   }
 
   setState({ episodesStarted }: VectorEnvState): void {
-    this.#checkLength('episodesStarted', episodesStarted);
+    this.checkLength('episodesStarted', episodesStarted);
     checkIntegers('episodesStarted', episodesStarted, 0, MAX_SEED);
-    this.#episodesStarted = [...episodesStarted];
+    this.episodesStarted = [...episodesStarted];
   }
 
   close(): Promise<void> {
-    return this.#envs.close();
+    return this.envs.close();
   }
 
-  #finishStep({ finalObservations, lengthFrames, ...batch }: StepBatch, nextSeeds: Int32Array): StepResult {
+  private finishStep({ finalObservations, lengthFrames, ...batch }: StepBatch, nextSeeds: Int32Array): StepResult {
     const { observations, rewards, terminated, truncated } = batch;
     const finished: FinishedEpisode[] = [];
-    this.#checkValues('reward', rewards);
-    this.#checkValues('observation', observations);
-    if (finalObservations) this.#checkValues('final observation', finalObservations);
+    this.checkValues('reward', rewards);
+    this.checkValues('observation', observations);
+    if (finalObservations) this.checkValues('final observation', finalObservations);
     for (let env = 0; env < this.numEnvs; env++) {
-      const episode = this.#episodes[env]!;
+      const episode = this.episodes[env]!;
       episode.return += rewards[env]!;
       episode.lengthSteps++;
       if (!terminated[env] && !truncated[env]) continue;
@@ -178,23 +178,23 @@ export class BatchVectorEnv implements VectorEnv {
         lengthFrames: lengthFrames?.[row] ?? episode.lengthSteps,
         terminated: terminated[env] === 1,
         truncated: truncated[env] === 1,
-        finalObservation: finalObservations!.subarray(row * this.#elements, (row + 1) * this.#elements),
+        finalObservation: finalObservations!.subarray(row * this.elements, (row + 1) * this.elements),
       });
-      this.#beginEpisode(env, nextSeeds[env]!);
+      this.beginEpisode(env, nextSeeds[env]!);
     }
     return { ...batch, finished };
   }
 
-  #beginEpisode(env: number, seed: number): void {
-    const index = this.#episodesStarted[env]!;
-    this.#episodes[env] = { seed, index, return: 0, lengthSteps: 0 };
-    this.#episodesStarted[env] = index + 1;
+  private beginEpisode(env: number, seed: number): void {
+    const index = this.episodesStarted[env]!;
+    this.episodes[env] = { seed, index, return: 0, lengthSteps: 0 };
+    this.episodesStarted[env] = index + 1;
   }
 
   /** The seeds given, or those that the run's seed gives the next episode of each environment. */
-  #nextSeeds(name: string, given: number[] | undefined): Int32Array {
-    if (!given) return Int32Array.from(this.#episodesStarted, (started, env) => episodeSeed(this.#seed, env, started));
-    this.#checkLength(name, given);
+  private nextSeeds(name: string, given: number[] | undefined): Int32Array {
+    if (!given) return Int32Array.from(this.episodesStarted, (started, env) => episodeSeed(this.seed, env, started));
+    this.checkLength(name, given);
     checkIntegers(name, given, 0, MAX_SEED);
     return Int32Array.from(given);
   }
@@ -203,7 +203,7 @@ export class BatchVectorEnv implements VectorEnv {
    * Refuses numbers that would spoil everything learned from them: NaN, infinities, and sizes far beyond what float32
    * can square and sum up.
    */
-  #checkValues(what: string, values: ObservationArray): void {
+  private checkValues(what: string, values: ObservationArray): void {
     if (values instanceof Uint8Array || values instanceof Int32Array) return;
     for (const value of values) {
       if (Math.abs(value) <= LARGEST_VALUE) continue; // false for NaN
@@ -214,12 +214,12 @@ export class BatchVectorEnv implements VectorEnv {
     }
   }
 
-  #checkFree(): void {
-    if (this.#stepUnderWay) throw new BridgeError('a step is under way: call receive() first');
-    if (this.#resetting) throw new BridgeError('a reset is under way: await it first');
+  private checkFree(): void {
+    if (this.stepUnderWay) throw new BridgeError('a step is under way: call receive() first');
+    if (this.resetting) throw new BridgeError('a reset is under way: await it first');
   }
 
-  #checkLength(name: string, values: ArrayLike<unknown>): void {
+  private checkLength(name: string, values: ArrayLike<unknown>): void {
     if (values.length !== this.numEnvs) {
       throw new EnvOptionsError(
         `"${name}" has ${values.length} entries; it must have one for each of ${this.numEnvs} environments`,

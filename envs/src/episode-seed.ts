@@ -1,7 +1,8 @@
 /**
- * Seed of the `episode`-th episode of environment `env` in a run seeded with `seed`: MurmurHash3 (x86, 32 bits, hash seed 0) of the
- * three numbers as little-endian 32-bit words, without its lowest bit. Stateless, so environment i sees the same episodes whatever the
- * number of environments, and any episode's seed is known without running the ones before it.
+ * Seed of the `episode`-th episode of environment `env` in a run seeded with `seed`: MurmurHash3 (x86, 32 bits, hash
+ * seed 0) of the three numbers as little-endian 32-bit words, without its lowest bit. Stateless, so environment i sees
+ * the same episodes whatever the number of environments, and any episode's seed is known without running the ones
+ * before it.
  *
  * @param seed Run seed, an integer in [0, 2^31).
  * @param env Index of the environment.

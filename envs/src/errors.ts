@@ -93,8 +93,8 @@ export class SidecarError extends BridgeError {
 }
 
 /**
- * An environment gave what no learner can use: a number that is not finite or of absurd size, or (where it is written in
- * TypeScript) a result of another form than its spaces say.
+ * An environment gave what no learner can use: a number that is not finite or of absurd size, or (where it is written
+ * in TypeScript) a result of another form than its spaces say.
  */
 export class EnvValueError extends BridgeError {
   override name = 'EnvValueError';

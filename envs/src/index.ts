@@ -18,6 +18,7 @@ export { type EnvFault, optionsFrom, type VectorEnvOptions } from './options.ts'
 export { type PlayAgainListener, type PlayedEpisode, playAgain } from './play-again.ts';
 export { PROTOCOL_VERSION } from './protocol.ts';
 export { findPython } from './python.ts';
+export { restartOptions } from './restart-options.ts';
 export type * from './types.ts';
 export { makeVectorEnv } from './vector-env.ts';
 export { type Env, type EnvStep, type VectorizeOptions, vectorize } from './vectorize.ts';

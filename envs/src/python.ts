@@ -8,8 +8,8 @@ export const sidecarFolder = fileURLToPath(new URL('../sidecar', import.meta.url
 const VIRTUAL_PYTHON = join('.venv', 'bin', 'python');
 
 /**
- * The Python interpreter to run: the one given, $GYMNASIUM_PYTHON, `.venv/bin/python` in the nearest folder upward from this package,
- * then from the working folder, and `python3` from the path.
+ * The Python interpreter to run: the one given, $GYMNASIUM_PYTHON, `.venv/bin/python` in the nearest folder upward from
+ * this package, then from the working folder, and `python3` from the path.
  */
 export function findPython(given?: string): string {
   return (

@@ -28,51 +28,51 @@ interface CurrentEpisode {
  * environments sees the numbers that there would have been without the fault.
  */
 export class RecoveringVectorEnv implements VectorEnv {
-  readonly #options: RecoveryOptions;
-  #env: VectorEnv;
+  private readonly options: RecoveryOptions;
+  private env: VectorEnv;
   /** Empty before the first reset. */
-  #episodes: CurrentEpisode[] = [];
+  private episodes: CurrentEpisode[] = [];
   /** The environments' count of episodes and newest observations after the last request that succeeded. */
-  #state: VectorEnvState;
-  #observations: ObservationArray | undefined;
-  #underWay: { actions: Int32Array; options: { nextSeeds?: number[] } } | undefined;
-  #closed = false;
+  private state: VectorEnvState;
+  private observations: ObservationArray | undefined;
+  private underWay: { actions: Int32Array; options: { nextSeeds?: number[] } } | undefined;
+  private closed = false;
 
   static async start(options: RecoveryOptions): Promise<RecoveringVectorEnv> {
     return new RecoveringVectorEnv(options, await options.start());
   }
 
   private constructor(options: RecoveryOptions, env: VectorEnv) {
-    this.#options = options;
-    this.#env = env;
-    this.#state = env.getState();
+    this.options = options;
+    this.env = env;
+    this.state = env.getState();
   }
 
   get numEnvs() {
-    return this.#env.numEnvs;
+    return this.env.numEnvs;
   }
 
   get observationSpace() {
-    return this.#env.observationSpace;
+    return this.env.observationSpace;
   }
 
   get actionSpace() {
-    return this.#env.actionSpace;
+    return this.env.actionSpace;
   }
 
   get settings() {
-    return this.#env.settings;
+    return this.env.settings;
   }
 
   get info() {
-    return this.#env.info;
+    return this.env.info;
   }
 
   async reset(options: { mask?: boolean[]; seeds?: number[] } = {}): Promise<ResetResult> {
-    const result = await this.#recovering((env) => env.reset(options));
-    this.#remember(result.observations);
-    this.#episodes = result.seeds.map((seed, lane) =>
-      options.mask === undefined || options.mask[lane] ? { seed, actions: [], ended: false } : this.#episodes[lane]!,
+    const result = await this.recovering((env) => env.reset(options));
+    this.remember(result.observations);
+    this.episodes = result.seeds.map((seed, lane) =>
+      options.mask === undefined || options.mask[lane] ? { seed, actions: [], ended: false } : this.episodes[lane]!,
     );
     return result;
   }
@@ -83,83 +83,84 @@ export class RecoveringVectorEnv implements VectorEnv {
   }
 
   send(actions: ArrayLike<number>, options: { nextSeeds?: number[] } = {}): void {
-    this.#env.send(actions, options);
-    this.#underWay = { actions: Int32Array.from(actions), options };
+    this.env.send(actions, options);
+    this.underWay = { actions: Int32Array.from(actions), options };
   }
 
   async receive(): Promise<StepResult> {
-    if (this.#underWay === undefined) return this.#env.receive(); // which says what is wrong
-    const { actions, options } = this.#underWay;
+    if (this.underWay === undefined) return this.env.receive(); // which says what is wrong
+    const { actions, options } = this.underWay;
     try {
-      const result = await this.#recovering((env, isFirst) => (isFirst ? env.receive() : env.step(actions, options)));
-      this.#record(actions, options.nextSeeds, result);
+      const result = await this.recovering((env, isFirst) => (isFirst ? env.receive() : env.step(actions, options)));
+      this.record(actions, options.nextSeeds, result);
       return result;
     } finally {
-      this.#underWay = undefined;
+      this.underWay = undefined;
     }
   }
 
   getState(): VectorEnvState {
-    return this.#env.getState();
+    return this.env.getState();
   }
 
   setState(state: VectorEnvState): void {
-    this.#env.setState(state);
-    this.#state = this.#env.getState();
+    this.env.setState(state);
+    this.state = this.env.getState();
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#env.close();
+    this.closed = true;
+    await this.env.close();
   }
 
-  #record(actions: Int32Array, nextSeeds: number[] | undefined, result: StepResult): void {
+  private record(actions: Int32Array, nextSeeds: number[] | undefined, result: StepResult): void {
     for (let lane = 0; lane < actions.length; lane++) {
-      this.#episodes[lane]!.actions.push(actions[lane]!);
+      this.episodes[lane]!.actions.push(actions[lane]!);
       if (result.terminated[lane] !== 1 && result.truncated[lane] !== 1) continue;
-      const seed = nextSeeds?.[lane] ?? episodeSeed(this.#options.seed, lane, this.#state.episodesStarted[lane]!);
-      this.#episodes[lane] = { seed, actions: [], ended: false };
+      const seed = nextSeeds?.[lane] ?? episodeSeed(this.options.seed, lane, this.state.episodesStarted[lane]!);
+      this.episodes[lane] = { seed, actions: [], ended: false };
     }
-    this.#remember(result.observations);
+    this.remember(result.observations);
   }
 
-  #remember(observations: ObservationArray): void {
-    this.#observations = observations;
-    this.#state = this.#env.getState();
+  private remember(observations: ObservationArray): void {
+    this.observations = observations;
+    this.state = this.env.getState();
   }
 
   /** Makes a request, and after a fault again in environments that stand where the lost ones stood. */
-  async #recovering<T>(request: (env: VectorEnv, isFirst: boolean) => Promise<T>): Promise<T> {
-    const { maxRestarts, onFault } = this.#options;
+  private async recovering<T>(request: (env: VectorEnv, isFirst: boolean) => Promise<T>): Promise<T> {
+    const { maxRestarts, onFault } = this.options;
     for (let restarts = 0; ; restarts++) {
       try {
-        if (restarts > 0) await this.#restart();
-        return await request(this.#env, restarts === 0);
+        if (restarts > 0) await this.restart();
+        return await request(this.env, restarts === 0);
       } catch (error) {
-        if (this.#closed || !isFault(error) || restarts === maxRestarts) throw error;
+        if (this.closed || !isFault(error) || restarts === maxRestarts) throw error;
         await onFault?.({ error, restart: restarts + 1, maxRestarts });
       }
     }
   }
 
-  async #restart(): Promise<void> {
-    await this.#env.close();
-    const env = await this.#options.start();
-    if (this.#closed) {
+  private async restart(): Promise<void> {
+    await this.env.close();
+    const env = await this.options.start();
+    if (this.closed) {
       await env.close();
       throw new EnvClosedError('the environment is closed');
     }
-    this.#env = env;
-    if (this.#episodes.length === 0) {
-      env.setState(this.#state);
+    this.env = env;
+    if (this.episodes.length === 0) {
+      env.setState(this.state);
       return;
     }
-    const episodes = this.#episodes.map((episode) => [episode]);
-    const observations = await playAgain(env, episodes, this.#state);
-    if (!bytesOf(observations).equals(bytesOf(this.#observations!))) {
+    const episodes = this.episodes.map((episode) => [episode]);
+    const observations = await playAgain(env, episodes, this.state);
+    if (!bytesOf(observations).equals(bytesOf(this.observations!))) {
       throw new NotReproducibleError(
-        `${this.settings.id}: its episodes, played again from their seeds and actions, show another state than before: ` +
-          'its randomness is not decided by reset(seed), so what is lost with a sidecar cannot be brought back',
+        `${this.settings.id}: its episodes, played again from their seeds and actions, show another state than ` +
+          'before: its randomness is not decided by reset(seed), so what is lost with a sidecar cannot be brought ' +
+          'back',
       );
     }
   }

@@ -42,18 +42,18 @@ interface ClientOptions extends StartOptions, Limits {
  * request fails.
  */
 export class SidecarClient {
-  readonly #sidecar: SidecarProcess;
-  readonly #socket: Dealer;
-  readonly #signal: AbortSignal | undefined;
-  readonly #envName: string;
-  readonly #pending = new Map<number, PendingRequest>();
-  readonly #heartbeat: NodeJS.Timeout;
-  readonly #onAbort = () => this.#fail(this.#signal?.reason);
-  #nextId = 1;
-  #receiving = false;
+  private readonly sidecar: SidecarProcess;
+  private readonly socket: Dealer;
+  private readonly signal: AbortSignal | undefined;
+  private readonly envName: string;
+  private readonly pending = new Map<number, PendingRequest>();
+  private readonly heartbeat: NodeJS.Timeout;
+  private readonly onAbort = () => this.fail(this.signal?.reason);
+  private nextId = 1;
+  private receiving = false;
   /** Why no request can be made any more. */
-  #ended: unknown;
-  #closing: Promise<void> | undefined;
+  private ended: unknown;
+  private closing: Promise<void> | undefined;
 
   /** @throws SidecarStartError, ProtocolMismatchError, SidecarDiedError, SidecarTimeoutError or the signal's reason. */
   static async start(options: ClientOptions): Promise<{ client: SidecarClient; hello: HelloFields }> {
@@ -71,21 +71,21 @@ export class SidecarClient {
   }
 
   private constructor(sidecar: SidecarProcess, Socket: typeof Dealer, { name, signal, ...limits }: ClientOptions) {
-    this.#sidecar = sidecar;
-    this.#signal = signal;
-    this.#envName = name;
+    this.sidecar = sidecar;
+    this.signal = signal;
+    this.envName = name;
     // sendTimeout 0 makes `send` hand the message over before it returns. With the default, zeromq.js puts off every
     // 513th send that found the socket ready to a later turn of the event loop, and a caller that now blocks the loop
     // would keep the sidecar idle.
-    this.#socket = new Socket({ linger: 0, sendTimeout: 0, maxMessageSize: MAX_REPLY_FRAME_BYTES });
-    this.#socket.connect(sidecar.endpoint);
+    this.socket = new Socket({ linger: 0, sendTimeout: 0, maxMessageSize: MAX_REPLY_FRAME_BYTES });
+    this.socket.connect(sidecar.endpoint);
     // An idle sidecar that hangs is noticed before it is needed. Requests under way have their own limits.
-    this.#heartbeat = setInterval(() => {
-      if (this.#pending.size === 0) this.request('ping', {}, limits.timeoutMs).catch(() => {});
+    this.heartbeat = setInterval(() => {
+      if (this.pending.size === 0) this.request('ping', {}, limits.timeoutMs).catch(() => {});
     }, limits.heartbeatMs).unref();
-    sidecar.exited.then((exit) => this.#fail(diedError(this.#currentOp(), exit, name)));
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
-    if (signal?.aborted) this.#onAbort();
+    sidecar.exited.then((exit) => this.fail(diedError(this.currentOp(), exit, name)));
+    signal?.addEventListener('abort', this.onAbort, { once: true });
+    if (signal?.aborted) this.onAbort();
   }
 
   /**
@@ -96,18 +96,18 @@ export class SidecarClient {
    *   EnvClosedError.
    */
   request(op: string, fields: Record<string, unknown>, timeoutMs: number): Promise<Reply> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    const id = this.#nextId++;
+    if (this.ended !== undefined) return Promise.reject(this.ended);
+    const id = this.nextId++;
     const message = encodeRequest(id, op, fields);
     return new Promise((resolve, reject) => {
-      const timeUp = () => this.#fail(timeoutError(op, timeoutMs, this.#envName));
+      const timeUp = () => this.fail(timeoutError(op, timeoutMs, this.envName));
       const timer = setTimeout(() => {
-        const request = this.#pending.get(id);
+        const request = this.pending.get(id);
         if (request) request.timer = setTimeout(timeUp, BLOCKED_LOOP_GRACE_MS);
       }, timeoutMs);
-      this.#pending.set(id, { op, resolve, reject, timer });
-      this.#receiveReplies();
-      this.#socket.send(message).catch((error) => this.#fail(error));
+      this.pending.set(id, { op, resolve, reject, timer });
+      this.receiveReplies();
+      this.socket.send(message).catch((error) => this.fail(error));
     });
   }
 
@@ -116,81 +116,82 @@ export class SidecarClient {
    * to call twice.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    this.closing ??= this.closeNow();
+    return this.closing;
   }
 
-  async #close(): Promise<void> {
-    if (this.#ended === undefined) {
+  private async closeNow(): Promise<void> {
+    if (this.ended === undefined) {
       const closed = new EnvClosedError('the environment is closed');
-      this.#rejectAll(closed);
+      this.rejectAll(closed);
       this.request('close', {}, CLOSE_GRACE_MS).catch(() => {});
-      this.#ended = closed;
-      await this.#goneWithin(CLOSE_GRACE_MS);
-      this.#release(closed);
+      this.ended = closed;
+      await this.goneWithin(CLOSE_GRACE_MS);
+      this.release(closed);
     }
-    await this.#goneWithin(KILL_PATIENCE_MS);
+    await this.goneWithin(KILL_PATIENCE_MS);
   }
 
   /**
-   * Waits until the process has ended, or for so long. The child keeps no event loop alive by itself, so the timer does.
+   * Waits until the process has ended, or for so long. The child keeps no event loop alive by itself, so the timer
+   * does.
    */
-  async #goneWithin(ms: number): Promise<void> {
+  private async goneWithin(ms: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const timeOver = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, ms);
     });
-    await Promise.race([this.#sidecar.exited, timeOver]);
+    await Promise.race([this.sidecar.exited, timeOver]);
     clearTimeout(timer);
   }
 
-  #fail(error: unknown): void {
-    if (this.#ended !== undefined) return;
-    this.#ended = error;
-    this.#release(error);
+  private fail(error: unknown): void {
+    if (this.ended !== undefined) return;
+    this.ended = error;
+    this.release(error);
   }
 
-  #release(reason: unknown): void {
-    clearInterval(this.#heartbeat);
-    this.#signal?.removeEventListener('abort', this.#onAbort);
-    this.#sidecar.kill();
-    this.#rejectAll(reason);
-    this.#socket.close();
+  private release(reason: unknown): void {
+    clearInterval(this.heartbeat);
+    this.signal?.removeEventListener('abort', this.onAbort);
+    this.sidecar.kill();
+    this.rejectAll(reason);
+    this.socket.close();
   }
 
-  #rejectAll(reason: unknown): void {
-    for (const { reject, timer } of this.#pending.values()) {
+  private rejectAll(reason: unknown): void {
+    for (const { reject, timer } of this.pending.values()) {
       clearTimeout(timer);
       reject(reason);
     }
-    this.#pending.clear();
+    this.pending.clear();
   }
 
   /** Receives while requests are under way, and no longer: a socket that waits keeps Node running. */
-  async #receiveReplies(): Promise<void> {
-    if (this.#receiving) return;
-    this.#receiving = true;
+  private async receiveReplies(): Promise<void> {
+    if (this.receiving) return;
+    this.receiving = true;
     try {
-      while (this.#pending.size > 0) this.#settle(decodeReply(await this.#socket.receive()));
+      while (this.pending.size > 0) this.settle(decodeReply(await this.socket.receive()));
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     } finally {
-      this.#receiving = false;
+      this.receiving = false;
     }
   }
 
-  #settle(reply: Reply): void {
+  private settle(reply: Reply): void {
     if (reply.id === null) throw errorFrom(reply.error!);
-    const request = this.#pending.get(reply.id);
+    const request = this.pending.get(reply.id);
     if (!request) return; // the answer to a request that close() gave up on
-    this.#pending.delete(reply.id);
+    this.pending.delete(reply.id);
     clearTimeout(request.timer);
     if (reply.ok) request.resolve(reply);
-    else request.reject(errorFrom(reply.error!, { op: request.op, envName: this.#envName }));
+    else request.reject(errorFrom(reply.error!, { op: request.op, envName: this.envName }));
   }
 
-  #currentOp(): string {
-    const [first] = this.#pending.values();
+  private currentOp(): string {
+    const [first] = this.pending.values();
     return first ? `"${first.op}"` : 'no request';
   }
 }

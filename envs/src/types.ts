@@ -19,7 +19,9 @@ export interface DiscreteSpace {
   meanings?: string[];
 }
 
-/** What an environment is made of: enough, with a seed and the actions, to run any of its episodes again bit for bit. */
+/**
+ * What an environment is made of: enough, with a seed and the actions, to run any of its episodes again bit for bit.
+ */
 export interface EnvSettings {
   kind: 'atari' | 'gymnasium' | 'typescript';
   /** The canonical name: "enduro" for a game, "CartPole-v1" for a Gymnasium id; a TypeScript environment's own `id`. */
@@ -64,7 +66,9 @@ export interface FinishedEpisode {
   env: number;
   /** The seed that the episode was reset with. */
   seed: number;
-  /** How many episodes this environment had started before; unless given, `seed` is `episodeSeed(run seed, env, index)`. */
+  /**
+   * How many episodes this environment had started before; unless given, `seed` is `episodeSeed(run seed, env, index)`.
+   */
   index: number;
   /** Sum of unclipped rewards (the game score). */
   return: number;
@@ -121,8 +125,9 @@ export interface VectorEnv {
   readonly settings: EnvSettings;
   readonly info: SidecarInfo;
   /**
-   * Starts a new episode in every environment, or in those where `mask` is true. The seeds are `episodeSeed(seed, env, episode)` unless
-   * given. Observations and seeds of all environments come back, also of those that were not reset.
+   * Starts a new episode in every environment, or in those where `mask` is true. The seeds are
+   * `episodeSeed(seed, env, episode)` unless given. Observations and seeds of all environments come back, also of those
+   * that were not reset.
    */
   reset(options?: { mask?: boolean[]; seeds?: number[] }): Promise<ResetResult>;
   /** One action in each environment; where an episode ends, the next one starts at once from its own seed. */

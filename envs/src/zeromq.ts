@@ -21,7 +21,8 @@ export function loadZeromq(): typeof import('zeromq') {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw cause;
     throw new SidecarStartError(
-      'the npm package zeromq is missing: run "npm install zeromq", or "npx weightnorm-rl setup" where that is installed',
+      'the npm package zeromq is missing: run "npm install zeromq", or "npx weightnorm-rl setup" where that is ' +
+        'installed',
     );
   }
 }

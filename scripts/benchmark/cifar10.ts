@@ -3,7 +3,7 @@ import { createOptimizer } from '../../src/optimizers/index.ts';
 import { type CompileOptions, compile } from '../../src/runtime/compile/index.ts';
 import type { NoiseSeed } from '../../src/runtime/seeded-noise.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
-import { cifar10Recipes, PLAIN_LEARNING_RATE } from '../../src/supervised/cifar10/config.ts';
+import { cifar10Presets, PLAIN_LEARNING_RATE } from '../../src/supervised/cifar10/config.ts';
 import { trainClassifier } from '../../src/supervised/cifar10/functions.ts';
 import { createClassifier } from '../../src/supervised/cifar10/network.ts';
 import { countParameters } from '../../src/supervised/variables.ts';
@@ -13,7 +13,7 @@ import { peerPython } from './peer-environment.ts';
 import type { Benchmark, Plan, PrepareOptions, Ratio, Variant } from './plan.ts';
 import { timeCalls } from './rounds.ts';
 
-const { batchSize: BATCH_SIZE, learningRate: LEARNING_RATE } = cifar10Recipes.paper.config;
+const { batchSize: BATCH_SIZE, learningRate: LEARNING_RATE } = cifar10Presets.paper.settings;
 const CLASSES = 10;
 const SHAPE = [32, 32, 3] as const;
 
@@ -102,7 +102,9 @@ async function prepare({ peers, note, defer, widthMultiplier = 1 }: Cifar10Optio
     );
   }
   return {
-    work: `one update: ConvPool-CNN-C at ${widthMultiplier} times its width, batch ${BATCH_SIZE}, input noise, dropout, Adam`,
+    work:
+      `one update: ConvPool-CNN-C at ${widthMultiplier} times its width, batch ${BATCH_SIZE}, input noise, dropout, ` +
+      'Adam',
     unit: 'ms',
     settings: { batchSize: BATCH_SIZE, widthMultiplier, weightParameters: weight.parameters, ...about },
     variants,
@@ -174,7 +176,10 @@ function batchCycle(): () => Batch {
   }));
 }
 
-/** What is compared must be the same work: weight norm starts at g = ||v||, so the first update with the same noise has the plain one's loss. */
+/**
+ * What is compared must be the same work: weight norm starts at g = ||v||, so the first update with the same noise has
+ * the plain one's loss.
+ */
 function checkSameLoss(updates: Record<string, Update>, batch: Batch): void {
   const losses = Object.entries(updates).map(([name, { learn }]) => ({ name, loss: learn(batch) }));
   for (const { name, loss } of losses) {

@@ -1,6 +1,8 @@
 import { makeVectorEnv } from 'gymnasium-js-bridge';
-import { type DqnConfig, presets } from '../../agents/dqn/config.ts';
-import { createDqn, envOptions } from '../../agents/dqn/create.ts';
+import type { DqnSettings } from '../../agents/dqn/config.ts';
+import { createDqn } from '../../agents/dqn/index.ts';
+import { dqnPresets } from '../../agents/dqn/presets.ts';
+import { envOptions } from '../../src/agent/environment.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { Peer } from './peer.ts';
 import { peerPython } from './peer-environment.ts';
@@ -11,7 +13,7 @@ import { timeAsyncCalls } from './rounds.ts';
 const COMMON = { game: 'Enduro', learningStarts: 400, replayCapacity: 10_000, epsilon: 0.1 };
 
 /** What CleanRL and Stable-Baselines3 do by default. */
-const AS_PEERS: Partial<DqnConfig> = {
+const AS_PEERS: Partial<DqnSettings> = {
   normalization: 'none',
   optimizer: 'adam',
   learningRate: 1e-4,
@@ -23,21 +25,21 @@ const AS_PEERS: Partial<DqnConfig> = {
   targetUpdatePeriodSteps: 1_000,
 };
 
-const OWN: { name: string; title: string; config: DqnConfig }[] = [
+const OWN: { name: string; title: string; config: DqnSettings }[] = [
   {
     name: 'default',
     title: 'default preset (weight norm, double, 3-step, compressed replay, 4 envs)',
-    config: presets.fast.config,
+    config: dqnPresets.fast.settings,
   },
   {
     name: 'uncompressed',
     title: 'default preset without replay compression',
-    config: { ...presets.fast.config, replayCompression: 'none' },
+    config: { ...dqnPresets.fast.settings, replayCompression: 'none' },
   },
   ...[1, 4, 8].map((numEnvs) => ({
     name: `nature${numEnvs}`,
     title: `as the peers: plain, 1-step, Adam, ${numEnvs} env${numEnvs > 1 ? 's' : ''}`,
-    config: { ...presets.nature.config, ...AS_PEERS, numEnvs },
+    config: { ...dqnPresets.nature.settings, ...AS_PEERS, numEnvs },
   })),
 ];
 
@@ -103,15 +105,16 @@ async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
 async function agentVariant(
   name: string,
   title: string,
-  preset: DqnConfig,
+  preset: DqnSettings,
   defer: PrepareOptions['defer'],
 ): Promise<Variant> {
   const { game, learningStarts, replayCapacity, epsilon } = COMMON;
   const config = { ...preset, game, learningStarts, replayCapacity, epsilonStart: epsilon, epsilonEnd: epsilon };
   const env = await makeVectorEnv(envOptions(config));
   defer(() => env.close());
-  const { agent, learner } = await createDqn(config, env);
-  defer(() => learner.dispose());
+  const agent = createDqn(config, env);
+  defer(() => agent.dispose());
+  await agent.begin();
   while (agent.updates < 2) await agent.step();
   // Whole update periods, so that a turn holds exactly its share of updates.
   const { numEnvs, updatePeriodSteps } = config;

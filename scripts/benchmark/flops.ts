@@ -8,8 +8,8 @@ interface LayerWork {
 }
 
 /**
- * Each output element of a convolution costs (kernel height x width x input channels) multiply-adds, of a dense layer (inputs). Nature's network on
- * 84 x 84 x 4 with 9 actions:
+ * Each output element of a convolution costs (kernel height x width x input channels) multiply-adds, of a dense layer
+ * (inputs). Nature's network on 84 x 84 x 4 with 9 actions:
  *
  *   conv1   20 x 20 x 32  x  8 x 8 x 4   = 3,276,800
  *   conv2     9 x 9 x 64  x  4 x 4 x 32  = 2,654,208
@@ -28,14 +28,14 @@ export function layerWork(network: tf.LayersModel): LayerWork[] {
 }
 
 /**
- * Floating-point operations of one DQN update, a multiply-add counted as two: the online network forward (1 x), its gradients with respect to the kernels
- * (1 x) and to the inputs of every layer but the first, whose input are pixels (1 x less conv1), and the target network forward (1 x). For the network above and
- * batch 32:
+ * Floating-point operations of one DQN update, a multiply-add counted as two: the online network forward (1 x), its
+ * gradients with respect to the kernels (1 x) and to the inputs of every layer but the first, whose input are pixels
+ * (1 x less conv1), and the target network forward (1 x). For the network above and batch 32:
  *
  *   2 x 32 x (4 x 9,347,584 - 3,276,800) = 2,183,266,304
  *
- * (2.39 x 10^9 when the first layer's input gradient, which nobody needs, is counted too). Elementwise work (bias, ReLU, weight norm, Adam) is left out: it
- * is below 1 % of the sum, and bound by memory.
+ * (2.39 x 10^9 when the first layer's input gradient, which nobody needs, is counted too). Elementwise work (bias,
+ * ReLU, weight norm, Adam) is left out: it is below 1 % of the sum, and bound by memory.
  */
 export function updateFlops(network: tf.LayersModel, batchSize: number): number {
   const work = layerWork(network);

@@ -9,7 +9,10 @@ import { timeCalls } from './rounds.ts';
 
 const BATCH = 32;
 
-/** Nature's convolutions on 84 x 84 x 4: input [size, size, inputs], kernel [kernel, kernel, inputs, units], output [outputs, outputs, units]. */
+/**
+ * Nature's convolutions on 84 x 84 x 4: input [size, size, inputs], kernel [kernel, kernel, inputs, units], output
+ * [outputs, outputs, units].
+ */
 const CONVOLUTIONS = [
   { name: 'conv1', size: 84, inputs: 4, kernel: 8, strides: 4, outputs: 20, units: 32 },
   { name: 'conv2', size: 20, inputs: 32, kernel: 4, strides: 2, outputs: 9, units: 64 },
@@ -23,7 +26,7 @@ interface Kernel {
   title: string;
   /** How often an update without weight norm runs it; 0 for what weight norm alone needs. */
   timesAnUpdate: number;
-  /** Of one run, a multiply-add counted as two; 0 for what is bound by memory. */
+  /** Floating-point operations of one run, a multiply-add counted as two; 0 for work that is bound by memory. */
   flops: number;
   fn: () => tf.Tensor;
 }

@@ -108,7 +108,9 @@ async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
     );
   }
   return {
-    work: `one update: Nature network, ${NUM_ACTIONS} actions, batch ${BATCH_SIZE}, Adam, target network, Huber loss, uint8 frames`,
+    work:
+      `one update: Nature network, ${NUM_ACTIONS} actions, batch ${BATCH_SIZE}, Adam, target network, Huber loss, ` +
+      'uint8 frames',
     unit: 'ms',
     settings: { batchSize: BATCH_SIZE, numActions: NUM_ACTIONS, updateFlops: flops, matrixSize: MATRIX_SIZE, ...about },
     variants,

@@ -1,25 +1,13 @@
-import { availableParallelism, cpus, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
+import type { Machine as RunMachine } from '../../src/runs/description.ts';
+import { describeMachine as describeHardware } from '../../src/runs/machine.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 
 /** What the numbers were measured on. */
-export interface Machine {
-  cpu: string;
-  cores: number;
-  /** Where TensorFlow's kernels run. */
-  device: string;
-  tensorflow: string;
-  node: string;
-}
+export type Machine = RunMachine & { tensorflow: string; node: string };
 
 export function describeMachine(): Machine {
-  const { version, device } = loadTensorFlow();
-  return {
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: availableParallelism(),
-    device,
-    tensorflow: version,
-    node: process.versions.node,
-  };
+  return { ...describeHardware(), tensorflow: loadTensorFlow().version, node: process.versions.node };
 }
 
 /** Processes that ran or waited to run, averaged over the last minute. */

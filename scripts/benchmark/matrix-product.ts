@@ -6,7 +6,10 @@ import type { PrepareOptions } from './plan.ts';
 export const MATRIX_SIZE = 1536;
 export const MATRIX_PRODUCT_FLOPS = 2 * MATRIX_SIZE ** 3;
 
-/** A large float32 matrix product, in the same TensorFlow on all cores: its rate is the peak that other work is measured by. */
+/**
+ * A large float32 matrix product, in the same TensorFlow on all cores: its rate is the peak that other work is measured
+ * by.
+ */
 export function compileMatrixProduct(defer: PrepareOptions['defer']): () => void {
   const [a, b] = [1, 2].map((seed) =>
     tf.tidy(() => tf.variable(tf.randomUniform([MATRIX_SIZE, MATRIX_SIZE], -1, 1, 'float32', seed), false)),

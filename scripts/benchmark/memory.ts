@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
 import { makeVectorEnv } from 'gymnasium-js-bridge';
-import { type DqnConfig, presets } from '../../agents/dqn/config.ts';
-import { createDqn, envOptions } from '../../agents/dqn/create.ts';
+import type { DqnSettings } from '../../agents/dqn/config.ts';
+import { createDqn } from '../../agents/dqn/index.ts';
+import { dqnPresets } from '../../agents/dqn/presets.ts';
+import { envOptions } from '../../src/agent/environment.ts';
+import { summarize } from '../../src/report/statistics.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import type { PrepareOptions } from './plan.ts';
-import { summarize } from './statistics.ts';
 
 /** The allowed growth of resident memory after warm-up. */
 const ALLOWED_GROWTH = 0.02;
@@ -28,16 +30,19 @@ export interface MemoryRow {
 export interface MemoryResult {
   settings: Record<string, unknown>;
   rows: MemoryRow[];
-  /** From the end of warm-up on. */
+  /** How many tensors were added from the end of warm-up on. */
   tensorGrowth: number;
-  /** Largest rise of one row's median over an earlier row's, from the end of warm-up on. Memory that goes back to the system is no leak. */
+  /**
+   * Largest rise of one row's median over an earlier row's, from the end of warm-up on. Memory that goes back to the
+   * system is no leak.
+   */
   rssGrowth: number;
   constant: boolean;
 }
 
 /**
- * Trains the real agent on Enduro for a number of updates, one every agent step with a small batch, so that 50,000 take minutes; the work of each call differs from
- * a real run's in size only. The replay is full before the first row.
+ * Trains the real agent on Enduro for a number of updates, one every agent step with a small batch, so that 50,000 take
+ * minutes; the work of each call differs from a real run's in size only. The replay is full before the first row.
  */
 export async function measureMemory(
   { updates, batchSize }: MemoryOptions,
@@ -45,8 +50,8 @@ export async function measureMemory(
   onRow: (row: MemoryRow) => void,
 ): Promise<MemoryResult> {
   loadTensorFlow();
-  const config: DqnConfig = {
-    ...presets.fast.config,
+  const config: DqnSettings = {
+    ...dqnPresets.fast.settings,
     game: 'Enduro',
     batchSize,
     updatePeriodSteps: 1,
@@ -57,8 +62,9 @@ export async function measureMemory(
   };
   const env = await makeVectorEnv(envOptions(config));
   defer(() => env.close());
-  const { agent, learner } = await createDqn(config, env);
-  defer(() => learner.dispose());
+  const agent = createDqn(config, env);
+  defer(() => agent.dispose());
+  await agent.begin();
   note(`filling the replay: ${config.learningStarts} agent steps`);
   while (agent.updates === 0) await agent.step();
 

@@ -1,9 +1,12 @@
-import { type BatchTensors, dqnFunctions } from '../../agents/dqn/functions.ts';
+import { actionValues, dqnUpdate } from '../../agents/dqn/learner.ts';
+import { statesInput, transitionInputs } from '../../src/agent/states.ts';
+import { greedyActions } from '../../src/losses/index.ts';
 import { natureQNetwork } from '../../src/networks/index.ts';
 import { trainableVariables } from '../../src/networks/variables.ts';
 import { createOptimizer } from '../../src/optimizers/index.ts';
 import { Generator } from '../../src/random/index.ts';
-import { type CompileOptions, compile } from '../../src/runtime/compile/index.ts';
+import { type CompileOptions, compile, defineStep } from '../../src/runtime/compile/index.ts';
+import { assignEffectiveWeights } from '../../src/weightnorm/index.ts';
 
 export const NUM_ACTIONS = 9; // Enduro's
 export const LEARNING_RATE = 1e-4;
@@ -17,7 +20,10 @@ export interface LearnerOptions {
   compile: CompileOptions;
 }
 
-/** The agent's functions over Nature's network, compiled or op by op: Adam, target network, Huber loss, one step of reward. */
+/**
+ * The agent's functions over Nature's network, compiled or op by op: Adam, target network, Huber loss, one step of
+ * reward.
+ */
 export function createLearner({ normalization, actingBatch, learningBatch, compile: compileOptions }: LearnerOptions) {
   const network = (networkNormalization: LearnerOptions['normalization']) =>
     natureQNetwork({
@@ -34,26 +40,18 @@ export function createLearner({ normalization, actingBatch, learningBatch, compi
     { name: 'adam', learningRate: LEARNING_RATE, beta1: 0.9, beta2: 0.999, epsilon: 1.5e-4 },
     trainableVariables(networks.online),
   );
-  const functions = dqnFunctions(networks, optimizer, { loss: 'huber', doubleQ: false, maxGradientNorm: 0 });
-  const states = { shape: [learningBatch, ...FRAMES], dtype: 'uint8' } as const;
-  const values = { shape: [learningBatch], dtype: 'float32' } as const;
+  const states = { frameShape: FRAMES.slice(1), frameStack: FRAMES[0], dtype: 'uint8' } as const;
+  const settings = { loss: 'huber', doubleQ: false, maxGradientNorm: 0 } as const;
   const program = compile(
     {
-      act: {
-        inputs: { states: { shape: [actingBatch, ...FRAMES], dtype: 'uint8' } },
-        fn: (inputs) => ({ actions: functions.act(inputs.states) }),
-      },
-      learn: {
-        inputs: {
-          states,
-          actions: { shape: [learningBatch], dtype: 'int32' },
-          returns: values,
-          discounts: values,
-          nextStates: states,
-        },
-        fn: (batch) => ({ ...functions.learn(batch as unknown as BatchTensors) }),
-      },
-      syncTarget: { inputs: {}, fn: () => functions.syncTarget() },
+      act: defineStep({ states: statesInput(actingBatch, states) }, (inputs) => ({
+        actions: greedyActions(actionValues(networks.online, inputs.states)),
+      })),
+      learn: defineStep(
+        transitionInputs({ ...states, batchSize: learningBatch }),
+        dqnUpdate(networks, optimizer, settings),
+      ),
+      syncTarget: defineStep({}, () => assignEffectiveWeights(networks.target, networks.online)),
     },
     compileOptions,
   );

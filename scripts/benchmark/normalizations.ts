@@ -44,7 +44,9 @@ async function prepare({ note, defer }: PrepareOptions): Promise<Plan> {
     return { name, title: normalization, turn: (turnMs) => timeCalls(() => learn(nextBatch()), turnMs) };
   });
   return {
-    work: `one update: three 3 x 3 convolutions of ${FILTERS.join(', ')} filters with ReLU, dense, batch ${BATCH_SIZE}, Adam`,
+    work:
+      `one update: three 3 x 3 convolutions of ${FILTERS.join(', ')} filters with ReLU, dense, batch ${BATCH_SIZE}, ` +
+      'Adam',
     unit: 'ms',
     settings: { batchSize: BATCH_SIZE, inputShape: INPUT_SHAPE, filters: FILTERS, classes: CLASSES },
     variants,
@@ -57,7 +59,10 @@ async function prepare({ note, defer }: PrepareOptions): Promise<Plan> {
   };
 }
 
-/** Forward in training mode, backward and Adam, compiled. The output layer is plain in all, as one would have it with statistics of outputs. */
+/**
+ * Forward in training mode, backward and Adam, compiled. The output layer is plain in all, as one would have it with
+ * statistics of outputs.
+ */
 function createUpdate(normalization: Normalization) {
   const model = tf.sequential({
     layers: [

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync 
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { UsageError } from '../../src/cli/index.ts';
+import { startChild } from '../../src/jobs/child-process.ts';
 import { peersFolder, projectFolder } from './paths.ts';
-import { startChild } from './peer.ts';
 
 /** The environment (4.3 GB) with its downloads (2.6 GB) beside it, and a little. */
 const NEEDED_BYTES = 7.5e9;
@@ -20,7 +20,8 @@ export function projectPython(): string {
 }
 
 /**
- * The Python with PyTorch and the libraries compared with. Makes `.venv-peers` where it is missing or its list of packages has changed.
+ * The Python with PyTorch and the libraries compared with. Makes `.venv-peers` where it is missing or its list of
+ * packages has changed.
  * @throws UsageError where the machine has no room or no fitting Python, or the packages cannot be installed.
  */
 export async function peerPython(note: (line: string) => void): Promise<string> {
@@ -32,7 +33,8 @@ export async function peerPython(note: (line: string) => void): Promise<string> 
   const version = pythonVersion(ownPython);
   if (version !== undefined && version[1] < 11) {
     throw new UsageError(
-      `--peers needs Python 3.11 or newer for PyTorch, and ${ownPython} is ${version.join('.')}: run "WEIGHTNORM_PYTHON=python3.11 npm run setup -- --force"`,
+      `--peers needs Python 3.11 or newer for PyTorch, and ${ownPython} is ${version.join('.')}: run ` +
+        '"WEIGHTNORM_PYTHON=python3.11 npm run setup -- --force"',
     );
   }
   rmSync(folder, { recursive: true, force: true });
@@ -48,7 +50,8 @@ export async function peerPython(note: (line: string) => void): Promise<string> 
   const temporary = join(folder, 'tmp');
   mkdirSync(temporary);
   const options =
-    '--require-hashes --no-deps --only-binary=:all: --no-cache-dir --no-input --disable-pip-version-check --progress-bar=off';
+    '--require-hashes --no-deps --only-binary=:all: --no-cache-dir --no-input --disable-pip-version-check ' +
+    '--progress-bar=off';
   await run(python, ['-I', '-m', 'pip', 'install', ...options.split(' '), '-r', requirementsPath], {
     temporary,
     onLine: (line) => {

@@ -1,31 +1,9 @@
-import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { killGroup, startChild } from '../../src/jobs/child-process.ts';
 import { peersFolder } from './paths.ts';
 import type { Variant } from './plan.ts';
-
-const running = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of running) killGroup(child);
-});
-
-/** A child in a process group of its own, which Ctrl-C reaches only through this process; it ends with this process at the latest. */
-export function startChild(program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
-  const child = spawn(program, args, { ...options, detached: true });
-  running.add(child);
-  child.once('close', () => running.delete(child));
-  child.once('error', () => running.delete(child));
-  return child;
-}
-
-function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, 'SIGKILL');
-  } catch {
-    // It has ended.
-  }
-}
 
 interface Answer {
   about?: Record<string, string>;
@@ -107,7 +85,7 @@ export class Peer {
   }
 
   private fail(what: string): void {
-    // Of a traceback the line with the exception; other lines can follow it.
+    // The line with the exception is the one to show of a traceback; other lines can follow it.
     const lastWords = this.stderr.findLast((line) => /^[\w.]*(Error|Exception)\b/.test(line)) ?? this.stderr.at(-1);
     this.failure ??= new Error(`peers/${this.script} ${what}${lastWords === undefined ? '' : `: ${lastWords}`}`);
     this.waiting?.reject(this.failure);

@@ -20,7 +20,7 @@ export interface Ratio {
 export interface Plan {
   /** What one piece of work is. */
   readonly work: string;
-  /** In which unit times are shown; JSON always has milliseconds. */
+  /** The unit in which times are shown; JSON always has milliseconds. */
   readonly unit: 'ms' | 'us';
   readonly settings: Readonly<Record<string, unknown>>;
   readonly variants: readonly Variant[];
@@ -30,7 +30,7 @@ export interface Plan {
 }
 
 export interface PrepareOptions {
-  /** Also measure other projects' software, in an environment of its own. */
+  /** Whether to measure other projects' software too, in an environment of its own. */
   readonly peers: boolean;
   /** Tells the user what is going on, a line each. */
   note(line: string): void;

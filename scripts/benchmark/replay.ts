@@ -1,8 +1,10 @@
 import { makeVectorEnv } from 'gymnasium-js-bridge';
-import { type DqnConfig, presets } from '../../agents/dqn/config.ts';
-import { envOptions, replayOptions } from '../../agents/dqn/create.ts';
+import type { DqnSettings } from '../../agents/dqn/config.ts';
+import { dqnPresets } from '../../agents/dqn/presets.ts';
+import { envOptions } from '../../src/agent/environment.ts';
+import { stateOptions } from '../../src/agent/states.ts';
 import { Generator } from '../../src/random/index.ts';
-import { REPLAY_COMPRESSIONS, Replay, type ReplayOptions } from '../../src/replay/index.ts';
+import { REPLAY_COMPRESSIONS, Replay, type ReplayOptions, uniformSampler } from '../../src/replay/index.ts';
 import type { Benchmark, Plan, PrepareOptions } from './plan.ts';
 import { timeCalls } from './rounds.ts';
 
@@ -32,20 +34,28 @@ interface RecordedStep {
 
 async function prepare({ note, defer }: PrepareOptions): Promise<Plan> {
   note(`playing ${RECORDED_STEPS} agent steps of ${GAME} at random`);
-  const config: DqnConfig = { ...presets.nature.config, game: GAME, numEnvs: NUM_ENVS, replayCapacity: CAPACITY };
+  const config: DqnSettings = {
+    ...dqnPresets.nature.settings,
+    game: GAME,
+    numEnvs: NUM_ENVS,
+    replayCapacity: CAPACITY,
+  };
   const env = await makeVectorEnv(envOptions(config));
   defer(() => env.close());
   const steps = await record(env);
   await env.close();
 
   note(`filling replays of ${CAPACITY} agent steps`);
-  const options = replayOptions(config, env);
+  const { batchSize, nStep, discount } = config;
+  const options = { ...stateOptions(config, env), capacity: CAPACITY, lanes: NUM_ENVS, batchSize, nStep, discount };
   const filled = REPLAY_COMPRESSIONS.map((replayCompression) => ({
     replayCompression,
     ...fill({ ...options, replayCompression }, steps),
   }));
   return {
-    work: `what an update needs: ${APPENDS_PER_UPDATE} frames of ${GAME} appended, one minibatch of ${config.batchSize} sampled`,
+    work:
+      `what an update needs: ${APPENDS_PER_UPDATE} frames of ${GAME} appended, one minibatch of ${config.batchSize} ` +
+      'sampled',
     unit: 'us',
     settings: {
       game: GAME,
@@ -75,22 +85,21 @@ async function prepare({ note, defer }: PrepareOptions): Promise<Plan> {
 /** A full replay, and what an update needs of it. */
 function fill(options: ReplayOptions, steps: readonly RecordedStep[]): { bytesPerStep: number; work: () => void } {
   const before = heldBytes();
-  const filled = new Replay(options);
+  const filled = new Replay(options, uniformSampler(new Generator(1, 'benchmark')));
   let next = 0;
   const append = () => {
     const { lane, ...step } = steps[next++ % steps.length];
     filled.append(lane, { ...step, episodeEnds: step.terminal });
   };
   while (filled.size < CAPACITY) append();
-  const random = new Generator(1, 'benchmark');
   // The minibatch's own arrays do not grow with the replay.
-  const { states, nextStates } = filled.sample(random);
+  const { states, nextStates } = filled.sample();
   const bytes = heldBytes() - before - states.byteLength - nextStates.byteLength;
   return {
     bytesPerStep: bytes / CAPACITY,
     work: () => {
       for (let i = 0; i < APPENDS_PER_UPDATE; i++) append();
-      filled.sample(random);
+      filled.sample();
     },
   };
 }

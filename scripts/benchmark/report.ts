@@ -1,7 +1,7 @@
+import { type RatioSummary, ratioOf, type Summary, summarize } from '../../src/report/statistics.ts';
 import type { Machine } from './machine.ts';
 import type { MemoryResult, MemoryRow } from './memory.ts';
 import type { Plan, Ratio } from './plan.ts';
-import { type RatioSummary, ratioOf, type Summary, summarize } from './statistics.ts';
 
 /** What a benchmark prints with --json. */
 export interface Report {
@@ -11,13 +11,13 @@ export interface Report {
   rounds: number;
   turnMs: number;
   settings: Record<string, unknown>;
-  /** Of one piece of work, by variant; `rounds` has one number a round. */
+  /** Times of one piece of work by variant; `rounds` has one number a round. */
   milliseconds: Record<string, Summary & { title: string; rounds: number[] }>;
   /** Times divided by times: quotients of the medians above. */
   ratios: Record<string, number>;
-  /** Of the quotients within each round. */
+  /** Statistics of the quotients within each round, by ratio. */
   ratioSpreads: Record<string, Summary>;
-  /** Where a ratio has a target: whether it meets it. */
+  /** Whether each ratio that has a target meets it. */
   targets: Record<string, { atLeast?: number; atMost?: number; met: boolean }>;
   figures: Record<string, number>;
 }
@@ -102,7 +102,10 @@ export function formatMemoryRow({ updates, numTensors, rssMegabytes, seconds }: 
 
 export function formatMemoryVerdict({ constant, tensorGrowth, rssGrowth }: MemoryResult): string {
   const tensors = tensorGrowth === 0 ? 'numTensors is constant' : `numTensors varies by ${tensorGrowth}`;
-  return `${constant ? 'constant' : 'NOT constant'} after warm-up (the first tenth): ${tensors}, RSS grows by ${(rssGrowth * 100).toFixed(2)} % (at most 2 %)`;
+  return (
+    `${constant ? 'constant' : 'NOT constant'} after warm-up (the first tenth): ${tensors}, RSS grows by ` +
+    `${(rssGrowth * 100).toFixed(2)} % (at most 2 %)`
+  );
 }
 
 function memoryLine(cells: (string | number)[]): string {

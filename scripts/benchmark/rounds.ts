@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Variant } from './plan.ts';
 
-/** Between turns: lets the threads of the last variant fall asleep, and signals through. */
+/** A pause between turns, in milliseconds: it lets the threads of the last variant fall asleep, and signals through. */
 const PAUSE_MS = 20;
 const LEAST_ROUNDS = 3;
 
@@ -17,8 +17,9 @@ export interface RoundOptions {
 }
 
 /**
- * Every variant has a turn in every round, every other round backwards (A B C, C B A, ...): what slows the machine down for a while slows all of them, and none
- * always follows the same one. Returns for each variant the milliseconds of each round.
+ * Every variant has a turn in every round, every other round backwards (A B C, C B A, ...): what slows the machine down
+ * for a while slows all of them, and none always follows the same one. Returns for each variant the milliseconds of
+ * each round.
  */
 export async function interleave(
   variants: readonly Variant[],
@@ -38,7 +39,10 @@ export async function interleave(
   return times;
 }
 
-/** Milliseconds a call, over about `turnMs`, after one call that does not count: it fetches code and data back into the caches. */
+/**
+ * Milliseconds a call, over about `turnMs`, after one call that does not count: it fetches code and data back into the
+ * caches.
+ */
 export function timeCalls(call: () => void, turnMs: number): number {
   call();
   const startMs = performance.now();

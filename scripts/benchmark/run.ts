@@ -13,7 +13,7 @@ import { formatMemoryRow, formatMemoryVerdict, makeReport, memoryHeader, type Re
 import { interleave } from './rounds.ts';
 import { sidecar } from './sidecar.ts';
 
-/** Those that compare variants; `memory` is another kind. */
+/** The benchmarks that compare variants; `memory` is of another kind. */
 export const benchmarks: Readonly<Record<string, Benchmark>> = {
   learner,
   kernels,

@@ -59,7 +59,9 @@ async function prepare({ note, defer }: PrepareOptions): Promise<Plan> {
   }
   variants.push(python.variant('ale', 'the emulator alone, one core, a frame'));
   return {
-    work: `one agent step (4 frames) of one ${GAME}; with the emulator alone one frame. A ratio is the share of the direct speed that the bridge reaches`,
+    work:
+      `one agent step (4 frames) of one ${GAME}; with the emulator alone one frame. A ratio is the share of the ` +
+      'direct speed that the bridge reaches',
     unit: 'us',
     settings: { game: GAME, vectors: VECTORS, ...python.about },
     variants,

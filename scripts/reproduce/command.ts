@@ -4,16 +4,16 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { newCommand, shellWord, UsageError, wholeNumber, writeResult } from '../../src/cli/index.ts';
 import { onInterrupt } from '../../src/cli/interrupt.ts';
-import { hasCifar10 } from '../../src/supervised/data/cifar10.ts';
-import { DEFAULT_DATA_DIR } from '../../src/supervised/data/index.ts';
+import { runsProgress } from '../../src/cli/runs-progress.ts';
+import { hasCifar10 } from '../../src/datasets/cifar10.ts';
+import { DEFAULT_DATA_DIR } from '../../src/datasets/index.ts';
+import { runJobs, stateOf } from '../../src/jobs/index.ts';
+import { columns } from '../../src/report/columns.ts';
+import { reportPage, resultsPage } from '../../src/report/html.ts';
 import { describeMachine } from '../benchmark/machine.ts';
-import { columns } from './columns.ts';
-import { reportPage, resultsPage } from './html.ts';
-import { stateOf } from './jobs.ts';
 import { BUDGETS, type Budget, type Choice, type Part } from './part.ts';
 import { BUDGET_NOTES, makeSection } from './report.ts';
 import { writeResults } from './results-folder.ts';
-import { runJobs } from './runner.ts';
 
 interface Options {
   budget: Budget;
@@ -60,8 +60,8 @@ async function reproduce(name: string, wanted: readonly Part[], { json, out, ...
   const lacks = (part: Part) => part.needsCifar10 && !hasCifar10(dataDir);
   const [parts, leftOut] = [ofBudget.filter((part) => !lacks(part)), ofBudget.filter(lacks)];
   const why =
-    `needs CIFAR-10, and --data-dir ${dataDir} has none: run "npm run download-data -- cifar10 --data-dir ${dataDir}", ` +
-    'or name the folder that has it';
+    `needs CIFAR-10, and --data-dir ${dataDir} has none: run "npm run download-data -- cifar10 --data-dir ` +
+    `${dataDir}", or name the folder that has it`;
   if (parts.length === 0) throw new UsageError(`${name} ${why}`);
   await makeFolder(choice.runsPath, out);
 
@@ -72,7 +72,12 @@ async function reproduce(name: string, wanted: readonly Part[], { json, out, ...
   const signal = onInterrupt(() => note('stopping: the run under way saves a checkpoint (Ctrl-C again stops at once)'));
   const command = commandLine(name, { out, ...options });
   const jobs = parts.flatMap((part) => part.jobs(choice));
-  const { interrupted, failures } = await runJobs(jobs, { runsPath: choice.runsPath, signal, stream: process.stderr });
+  const { interrupted, failures } = await runJobs(jobs, {
+    runsPath: choice.runsPath,
+    signal,
+    note,
+    progressOf: (total) => runsProgress(process.stderr, total),
+  });
   if (interrupted) {
     note(`stopped; go on with: ${command}`);
     process.exitCode = 130;
@@ -106,9 +111,18 @@ async function reproduce(name: string, wanted: readonly Part[], { json, out, ...
       told.map(({ part, results, section }) => [part.name, { ...results, found: section.found }]),
     );
     for (const entry of Object.values(results)) delete entry.figure; // it is in the report
-    await writeResult(
-      `${JSON.stringify({ reproduces: name, ...options, machine, parts: results, leftOut: leftOut.map((part) => part.name), failures, command, runs: choice.runsPath, files })}\n`,
-    );
+    const answer = {
+      reproduces: name,
+      ...options,
+      machine,
+      parts: results,
+      leftOut: leftOut.map((part) => part.name),
+      failures,
+      command,
+      runs: choice.runsPath,
+      files,
+    };
+    await writeResult(`${JSON.stringify(answer)}\n`);
   } else {
     for (const { title, tables, found } of sections) {
       await writeResult(`${[title, '', ...columns(tables[0].rows), '', ...found, ''].join('\n')}\n`);

@@ -1,9 +1,10 @@
 // What differs between the runs that were made and the paper's settings, from the runs' own config.json.
-import { presets } from '../../agents/dqn/config.ts';
+import { findAgent } from '../../agents/registry.ts';
 import { kebab } from '../../src/cli/index.ts';
-import { resolveConfig } from '../../src/supervised/tasks.ts';
-import { RunFolder } from '../../src/training/run-folder.ts';
-import type { Table } from './html.ts';
+import type { Table } from '../../src/report/html.ts';
+import { RunFolder } from '../../src/runs/folder.ts';
+import { resolveSettings } from '../../src/settings/index.ts';
+import { findTask } from '../../src/supervised/index.ts';
 
 type Config = Record<string, unknown>;
 
@@ -41,12 +42,14 @@ export async function deviationTable(runDirs: readonly string[]): Promise<Table>
 }
 
 async function configsOf(runDir: string): Promise<{ here: Config; paper: Config }> {
-  const { task, config } = (await RunFolder.open(runDir).readConfig()) as { task?: string; config: Config };
-  const { normalization } = config;
-  if (task !== undefined) return { here: config, paper: { ...resolveConfig(task, 'paper', { normalization }).config } };
-  const { config: preset } = presets['weightnorm-paper'];
+  const { kind, name, settings } = await RunFolder.open(runDir).describe();
+  const { normalization } = settings;
+  if (kind === 'supervised') {
+    return { here: settings, paper: { ...resolveSettings(findTask(name), 'paper', { normalization }).settings } };
+  }
+  const { settings: preset } = findAgent(name).presets['weightnorm-paper'];
   return {
-    here: config,
+    here: settings,
     paper: { ...preset, steps: PAPER_AGENT_STEPS, learningRate: normalization === 'none' ? 1e-4 : 3e-4 },
   };
 }

@@ -1,35 +1,25 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DamagedFileError } from '../../src/files/errors.ts';
 import type { Point } from '../../src/report/line-chart.ts';
-import { summarize } from '../benchmark/statistics.ts';
+import { summarize } from '../../src/report/statistics.ts';
+import { readEvents } from '../../src/runs/events.ts';
 
-/** The mean results of an epoch, by the names that `train-supervised` gives them. */
+/** The mean results of an epoch, and what was found on the test set after it, by the names of the task. */
 export type Epoch = Readonly<Record<string, number>> & { readonly epoch: number };
 
 /** The epochs of a run; none where there is no file yet. @throws DamagedFileError naming the line. */
-export function readEpochs(path: string): Epoch[] {
-  return readLines(path).filter(({ event }) => event === 'epoch') as unknown as Epoch[];
+export async function readEpochs(path: string): Promise<Epoch[]> {
+  const epochs = new Map<number, Record<string, number>>();
+  for (const { kind, position, numbers } of await readEvents(path)) {
+    if (kind !== 'epoch' && kind !== 'evaluation') continue;
+    epochs.set(numbers.epoch, { ...epochs.get(numbers.epoch), updates: position, ...numbers });
+  }
+  return [...epochs.values()] as Epoch[];
 }
 
 /** Seconds that a run trained, over all its starts. */
-export function wallSecondsOf(runDir: string): number {
-  return (readLines(join(runDir, 'metrics.jsonl')).findLast(({ wallSeconds }) => wallSeconds !== undefined)
-    ?.wallSeconds ?? 0) as number;
-}
-
-function readLines(path: string): Record<string, unknown>[] {
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, 'utf8').split('\n');
-  // A killed process may have left half a line; its run goes on from before it.
-  lines.pop();
-  return lines.map((line, i) => {
-    try {
-      return JSON.parse(line);
-    } catch (error) {
-      throw new DamagedFileError(path, `line ${i + 1} is not JSON (${(error as Error).message})`);
-    }
-  });
+export async function wallSecondsOf(runDir: string): Promise<number> {
+  const events = await readEvents(join(runDir, 'metrics.jsonl'));
+  return events.findLast(({ wallSeconds }) => wallSeconds !== undefined)?.wallSeconds ?? 0;
 }
 
 /** Median, lowest and highest of several seeds. */

@@ -2,14 +2,14 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { newCommand, wholeNumber, writeResult } from '../../src/cli/index.ts';
 import { exitOnInterrupt } from '../../src/cli/interrupt.ts';
+import { runsProgress } from '../../src/cli/runs-progress.ts';
+import { columns } from '../../src/report/columns.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { describeMachine } from '../benchmark/machine.ts';
-import { columns } from './columns.ts';
 import { createExperiment, type Measurement, type OptimizerName } from './norm-growth/experiment.ts';
 import { findingsOf } from './norm-growth/findings.ts';
 import { makePlan, type Plan, runsOf } from './norm-growth/plan.ts';
 import { FILES, makeReport, resultFiles, table } from './norm-growth/report.ts';
-import { runsProgress } from './progress.ts';
 import { prepareResultsFolder, writeResults } from './results-folder.ts';
 
 interface Options {
@@ -25,7 +25,8 @@ const MEASUREMENTS = 25;
 export function normGrowthCommand(): Command {
   return newCommand(
     'norm-growth',
-    'Trains a small network with and without weight normalisation over four decades of learning rates: how ||v|| grows, and how robust training is.',
+    'Trains a small network with and without weight normalisation over four decades of learning rates: how ||v|| ' +
+      'grows, and how robust training is.',
   )
     .addOption(
       new Option('--optimizer <name>', 'plain gradient descent, or Adam').choices(['sgd', 'adam']).default('sgd'),
@@ -63,10 +64,11 @@ async function run({ optimizer, steps, seeds, out, json }: Options): Promise<voi
   const findings = findingsOf(rows, plan);
   const report = makeReport(rows, { plan, findings, machine: describeMachine(), seconds });
   const files = await writeResults(out, resultFiles(report));
+  const written = `Written in ${seconds.toFixed(0)} s: ${files.join(', ')}`;
   await writeResult(
     json
       ? `${JSON.stringify({ ...report, files })}\n`
-      : `${[...columns(table(findings, plan)), '', ...report.found, '', `Written in ${seconds.toFixed(0)} s: ${files.join(', ')}`].join('\n')}\n`,
+      : `${[...columns(table(findings, plan)), '', ...report.found, '', written].join('\n')}\n`,
   );
 }
 

@@ -1,5 +1,5 @@
-import type { Table } from './html.ts';
-import type { Job } from './jobs.ts';
+import type { Job } from '../../src/jobs/index.ts';
+import type { Table } from '../../src/report/html.ts';
 
 export const BUDGETS = ['quick', 'hours', 'full'] as const;
 export type Budget = (typeof BUDGETS)[number];
@@ -21,17 +21,20 @@ export interface Part {
   title: string;
   /** What the paper says, and where. */
   claim: string;
-  /** Without CIFAR-10 in the data folder it is left out. */
+  /** Whether the part is left out where the data folder has no CIFAR-10. */
   needsCifar10: boolean;
-  /** Of these budgets only. */
+  /** The budgets with which the part can be made. */
   budgets: readonly Budget[];
   jobs(choice: Choice): Job[];
-  /** From the jobs that are finished, whichever they are; `undefined` where they are too few to say anything. */
+  /**
+   * Works the results out from the jobs that are finished, whichever they are; `undefined` where they are too few to
+   * say anything.
+   */
   results(choice: Choice, finished: ReadonlySet<string>): Promise<PartResults | undefined>;
 }
 
 export interface PartResults {
-  /** A sentence each. */
+  /** What was found, a sentence each. */
   found: string[];
   /** An SVG document. */
   figure?: string;

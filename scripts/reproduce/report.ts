@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { duration } from '../../src/training/progress.ts';
+import { duration } from '../../src/report/duration.ts';
+import type { Section } from '../../src/report/html.ts';
 import type { Machine } from '../benchmark/machine.ts';
 import { deviationTable } from './deviations.ts';
-import type { Section } from './html.ts';
 import type { Budget, Choice, Part, PartResults } from './part.ts';
 
 /** What a reader must know of a budget's numbers before all else. */
@@ -33,7 +33,9 @@ export async function makeSection(
       ...(part.needsCifar10 && {
         Data: `CIFAR-10 from ${dataDir}; errors compare with the paper's where these are the official files`,
       }),
-      Hardware: `${machine.cpu}, ${machine.cores} cores; TensorFlow ${machine.tensorflow} on ${machine.device}, Node ${machine.node}`,
+      Hardware:
+        `${machine.cpu}, ${machine.cores} cores; TensorFlow ${machine.tensorflow} on ${machine.device}, Node ` +
+        `${machine.node}`,
       'Time of the runs': duration(seconds),
       Command: command,
     },

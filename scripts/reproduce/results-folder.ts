@@ -5,8 +5,8 @@ import { UsageError } from '../../src/cli/index.ts';
 import { replaceFileWith } from '../../src/files/atomic.ts';
 
 /**
- * Makes sure that results may be written to a folder: it is new, empty, or holds nothing but files of these names, which an earlier call wrote and the
- * same command writes again.
+ * Makes sure that results may be written to a folder: it is new, empty, or holds nothing but files of these names,
+ * which an earlier call wrote and the same command writes again.
  * @throws UsageError naming a file that is in the way.
  */
 export async function prepareResultsFolder(path: string, names: readonly string[]): Promise<void> {

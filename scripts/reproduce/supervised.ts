@@ -1,6 +1,6 @@
 // What the parts that train with train-supervised share.
 import { join } from 'node:path';
-import type { Settings, TrainingJob } from './jobs.ts';
+import type { Settings, TrainingJob } from '../../src/jobs/index.ts';
 import { type Epoch, readEpochs, spreadOf, wallSecondsOf } from './metrics.ts';
 import { type Budget, type Choice, seedsOf } from './part.ts';
 
@@ -14,7 +14,7 @@ export interface Size {
 
 export interface Experiment {
   task: string;
-  /** Of the five that the task knows. */
+  /** The normalisations that are compared, out of the five that the task knows. */
   normalizations: readonly string[];
   sizes: Readonly<Partial<Record<Budget, Size>>>;
 }
@@ -33,7 +33,7 @@ export function supervisedJobs({ task, normalizations, sizes }: Experiment, choi
 }
 
 export interface FinishedRuns {
-  /** Of each normalisation that has some, in the experiment's order. */
+  /** The runs of each normalisation that has some, in the experiment's order. */
   byArm: ReadonlyMap<string, Epoch[][]>;
   names: string[];
   seeds: number[];
@@ -41,11 +41,11 @@ export interface FinishedRuns {
   seconds: number;
 }
 
-export function finishedRuns(
+export async function finishedRuns(
   { task, normalizations, sizes }: Experiment,
   choice: Choice,
   finished: ReadonlySet<string>,
-): FinishedRuns {
+): Promise<FinishedRuns> {
   const seeds = seedsOf(choice, sizes[choice.budget]!.seeds);
   const byArm = new Map<string, Epoch[][]>();
   const names: string[] = [];
@@ -53,10 +53,11 @@ export function finishedRuns(
     const own = seeds.map((seed) => runName(task, normalization, seed)).filter((name) => finished.has(name));
     names.push(...own);
     if (own.length === 0) continue;
-    const runs = own.map((name) => readEpochs(join(choice.runsPath, name, 'metrics.jsonl')));
+    const runs = await Promise.all(own.map((name) => readEpochs(join(choice.runsPath, name, 'metrics.jsonl'))));
     byArm.set(normalization, runs);
   }
-  const seconds = names.reduce((sum, name) => sum + wallSecondsOf(join(choice.runsPath, name)), 0);
+  const times = await Promise.all(names.map((name) => wallSecondsOf(join(choice.runsPath, name))));
+  const seconds = times.reduce((sum, time) => sum + time, 0);
   return { byArm, names, seeds, seconds };
 }
 

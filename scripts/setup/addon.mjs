@@ -53,8 +53,8 @@ export async function run({ root }) {
   rmSync(stampPath(places), { force: true });
   mkdirSync(dirname(addon), { recursive: true });
 
-  // Linking needs only the libraries' names. Empty libraries of the same names save reading 850 MB (9 s, 0.9 GB of memory);
-  // that every symbol is there is checked below, by loading the addon.
+  // Linking needs only the libraries' names. Empty libraries of the same names save reading 850 MB (9 s, 0.9 GB of
+  // memory); that every symbol is there is checked below, by loading the addon.
   const stubs = libraries.map((name) => join(root, '.setup/tmp', name));
   const compile = (/** @type {string[]} */ args) =>
     runTool({
@@ -183,6 +183,7 @@ export function findCompiler() {
   throw new SetupFault(
     chosen
       ? `The C++ compiler CXX="${chosen}" is not there: correct or unset CXX and run the command again.`
-      : 'A C++ compiler is missing (looked for g++, c++ and clang++ on the PATH): run "apt-get install g++" and try again.',
+      : 'A C++ compiler is missing (looked for g++, c++ and clang++ on the PATH): run "apt-get install g++" and try ' +
+          'again.',
   );
 }

@@ -1,7 +1,7 @@
 // @ts-check
 
-// The last step in another project: its own code can import gymnasium-js-bridge, which lies inside this package. npm adds
-// it to the project's package.json as a link, or it would remove it the next time that it installs anything.
+// The last step in another project: its own code can import gymnasium-js-bridge, which lies inside this package. npm
+// adds it to the project's package.json as a link, or it would remove it the next time that it installs anything.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

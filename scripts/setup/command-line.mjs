@@ -97,7 +97,8 @@ function findProjectOrExit() {
   const root = findProject();
   if (root) return root;
   fail(
-    `weightnorm-rl is not installed in ${process.cwd()} or a folder above it: go to your project, or run "npm install" there.`,
+    `weightnorm-rl is not installed in ${process.cwd()} or a folder above it: go to your project, or run "npm ` +
+      'install" there.',
     2,
   );
 }

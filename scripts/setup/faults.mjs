@@ -60,18 +60,21 @@ export function explainToolFailure(failure) {
   }
   if (/DO NOT MATCH THE HASHES/.test(output)) {
     return new SetupFault(
-      `${could}: a download differs from its recorded hash. Run "python3 -m pip cache purge" and ${again}; details: ${setupLog}`,
+      `${could}: a download differs from its recorded hash. Run "python3 -m pip cache purge" and ${again}; ` +
+        `details: ${setupLog}`,
     );
   }
   const trouble = networkTrouble.exec(output);
   if (trouble) {
     return new SetupFault(
-      `${could}: the network or the package registry cannot be reached (${trouble[0]}). Check the connection and the proxy settings, and ${again}; details: ${setupLog}`,
+      `${could}: the network or the package registry cannot be reached (${trouble[0]}). Check the connection and ` +
+        `the proxy settings, and ${again}; details: ${setupLog}`,
     );
   }
   if (/No matching distribution found/.test(output)) {
     return new SetupFault(
-      `${could}: the package index cannot be reached, or has no build for this Python and machine. Check the connection, or set WEIGHTNORM_PYTHON to another Python, and ${again}; details: ${setupLog}`,
+      `${could}: the package index cannot be reached, or has no build for this Python and machine. Check the ` +
+        `connection, or set WEIGHTNORM_PYTHON to another Python, and ${again}; details: ${setupLog}`,
     );
   }
   const said = firstError(output);
@@ -93,7 +96,8 @@ export function asFault(error) {
   }
   if (path && (code === 'EACCES' || code === 'EROFS' || code === 'EPERM')) {
     return new SetupFault(
-      `No permission to write ${path} (${code}): take it back with "sudo chown -R $USER ." or work in a folder of yours.`,
+      `No permission to write ${path} (${code}): take it back with "sudo chown -R $USER ." or work in a folder of ` +
+        'yours.',
     );
   }
   return error;
@@ -109,7 +113,8 @@ export function checkDiskSpace(folder, neededBytes, purpose) {
   if (bavail * bsize >= neededBytes) return;
   const gigabytes = (/** @type {number} */ bytes) => (bytes / 1e9).toFixed(1);
   throw new SetupFault(
-    `Not enough disk space in ${folder}: ${purpose} need about ${gigabytes(neededBytes)} GB and ${gigabytes(bavail * bsize)} GB are free. Free some (see "df -h .") and ${again}.`,
+    `Not enough disk space in ${folder}: ${purpose} need about ${gigabytes(neededBytes)} GB and ` +
+      `${gigabytes(bavail * bsize)} GB are free. Free some (see "df -h .") and ${again}.`,
   );
 }
 

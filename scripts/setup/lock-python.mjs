@@ -1,6 +1,7 @@
 // @ts-check
 
-// `npm run lock-python`: writes requirements-{cpu,gpu}.txt, each package with its version and hashes, from requirements-{cpu,gpu}.in.
+// `npm run lock-python`: writes requirements-{cpu,gpu}.txt, each package with its version and hashes, from
+// requirements-{cpu,gpu}.in.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

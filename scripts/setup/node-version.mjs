@@ -1,4 +1,5 @@
-// Kept in old syntax, like the files that import it: an old Node must be able to parse it in order to be told that it is too old.
+// Kept in old syntax, like the files that import it: an old Node must be able to parse it in order to be told that it
+// is too old.
 
 export var oldestNode = 20;
 

@@ -94,7 +94,8 @@ function refuseForeignEnvironment(root) {
   const own = !isInstalled || readStamp(root) || existsSync(chosenFlavourPath(root));
   if (own || !existsSync(join(root, '.venv'))) return;
   throw new SetupFault(
-    `${join(root, '.venv')} is there already, and weightnorm-rl needs the name: move it away and run "${setupCommand}" again.`,
+    `${join(root, '.venv')} is there already, and weightnorm-rl needs the name: move it away and run ` +
+      `"${setupCommand}" again.`,
   );
 }
 
@@ -159,7 +160,9 @@ export function sitePackages(root) {
   return join(lib, version ?? '', 'site-packages');
 }
 
-/** What is broken in a finished environment, as far as a quick look can tell. @param {string} root @param {Stamp} stamp */
+/**
+ * What is broken in a finished environment, as far as a quick look can tell. @param {string} root @param {Stamp} stamp
+ */
 function damage(root, stamp) {
   try {
     if (realpathSync(join(root, '.venv')) !== stamp.folder) return 'the folder was moved';
@@ -244,7 +247,8 @@ export function findPython(root) {
     ? `WEIGHTNORM_PYTHON=${chosen} is no Python ${range}`
     : `Python ${range} is missing (looked for ${names[0]}, ${names[1]} ... ${names.at(-1)} on the PATH)`;
   throw new SetupFault(
-    `${found}${unfit.length > 0 ? `: ${unfit.join(', ')}` : ''}. Install one (for example "apt-get install python3 python3-venv" or "uv python install 3.13"), or name one: WEIGHTNORM_PYTHON=/path/to/python3.`,
+    `${found}${unfit.length > 0 ? `: ${unfit.join(', ')}` : ''}. Install one (for example "apt-get install ` +
+      'python3 python3-venv" or "uv python install 3.13"), or name one: WEIGHTNORM_PYTHON=/path/to/python3.',
   );
 }
 

@@ -79,7 +79,10 @@ export async function runTool({ root, tool, doing, command, env = {}, onLine = (
   return output;
 }
 
-/** Ends every running tool with all that it started: asked first (pip then removes its temporary files), made to after 3 s. */
+/**
+ * Ends every running tool with all that it started: asked first (pip then removes its temporary files), made to after 3
+ * s.
+ */
 export async function endRunningTools() {
   ended = true;
   signalGroups('SIGINT');

@@ -1,6 +1,7 @@
 // How an agent finds out what it has not tried yet: policies with a state of their own, which a checkpoint keeps.
 import { z } from 'zod';
 import { Generator } from '../random/index.ts';
+import { StateError } from '../runs/trainable.ts';
 
 /** The names of the exploration policies. */
 export const EXPLORATIONS = ['epsilon-greedy', 'temporally-extended'] as const;
@@ -20,7 +21,7 @@ export interface ExplorationOptions {
   seed: number;
 }
 
-/** The state of a policy as `agent.json` keeps it: the generator of epsilon-greedy, or one entry a lane. */
+/** The state of a policy as a checkpoint keeps it: the generator of epsilon-greedy, or one entry a lane. */
 export const explorationStateSchema = z.union([
   z.array(z.number()),
   z.strictObject({
@@ -41,17 +42,16 @@ export interface Exploration {
   choose(epsilon: number): Int32Array;
   /** The whole state; a policy made from it with the same options continues with the same choices. */
   getState(): ExplorationState;
+  /**
+   * Takes up what `getState` of a policy with the same options returned.
+   * @throws StateError where the state is not one of this policy and this number of lanes.
+   */
+  setState(state: ExplorationState): void;
 }
 
-/**
- * Makes an exploration policy.
- * @param options Its name, its settings and the run's seed.
- * @param state What `getState` of an earlier policy with the same options returned, to continue with its choices.
- * @throws Error where `state` is not one of this policy and this number of lanes.
- */
-export function createExploration(options: ExplorationOptions, state?: ExplorationState): Exploration {
-  if (options.exploration === 'epsilon-greedy') return new EpsilonGreedy(options, state);
-  return new TemporallyExtended(options, state);
+/** Makes an exploration policy. */
+export function createExploration(options: ExplorationOptions): Exploration {
+  return options.exploration === 'epsilon-greedy' ? new EpsilonGreedy(options) : new TemporallyExtended(options);
 }
 
 /** In each step each lane takes a uniformly random action with probability epsilon. */
@@ -59,10 +59,9 @@ class EpsilonGreedy implements Exploration {
   private readonly generator: Generator;
   private readonly options: ExplorationOptions;
 
-  constructor(options: ExplorationOptions, state?: ExplorationState) {
-    if (state !== undefined && !Array.isArray(state)) throw wrongState(options);
+  constructor(options: ExplorationOptions) {
     this.options = options;
-    this.generator = state === undefined ? new Generator(options.seed, 'exploration') : new Generator(state);
+    this.generator = new Generator(options.seed, 'exploration');
   }
 
   choose(epsilon: number): Int32Array {
@@ -74,6 +73,11 @@ class EpsilonGreedy implements Exploration {
 
   getState(): ExplorationState {
     return this.generator.getState();
+  }
+
+  setState(state: ExplorationState): void {
+    if (!Array.isArray(state)) throw wrongState(this.options);
+    this.generator.setState(state);
   }
 }
 
@@ -89,21 +93,13 @@ class TemporallyExtended implements Exploration {
   private readonly heldActions: Int32Array;
   private readonly remainingSteps: Int32Array;
 
-  constructor(options: ExplorationOptions, state?: ExplorationState) {
+  constructor(options: ExplorationOptions) {
     const { numEnvs, seed } = options;
     this.options = options;
     this.drawLength = zetaSampler(options.holdExponent, options.longestHoldSteps);
-    if (state === undefined) {
-      this.generators = Array.from({ length: numEnvs }, (_, lane) => new Generator(seed, `exploration/${lane}`));
-      this.heldActions = new Int32Array(numEnvs);
-      this.remainingSteps = new Int32Array(numEnvs);
-      return;
-    }
-    if (Array.isArray(state)) throw wrongState(options);
-    if (Object.values(state).some(({ length }) => length !== numEnvs)) throw wrongState(options);
-    this.generators = state.generators.map((generator) => new Generator(generator));
-    this.heldActions = Int32Array.from(state.heldActions);
-    this.remainingSteps = Int32Array.from(state.remainingSteps);
+    this.generators = Array.from({ length: numEnvs }, (_, lane) => new Generator(seed, `exploration/${lane}`));
+    this.heldActions = new Int32Array(numEnvs);
+    this.remainingSteps = new Int32Array(numEnvs);
   }
 
   choose(epsilon: number): Int32Array {
@@ -124,6 +120,15 @@ class TemporallyExtended implements Exploration {
       heldActions: Array.from(this.heldActions),
       remainingSteps: Array.from(this.remainingSteps),
     };
+  }
+
+  setState(state: ExplorationState): void {
+    const { numEnvs } = this.options;
+    if (Array.isArray(state)) throw wrongState(this.options);
+    if (Object.values(state).some(({ length }) => length !== numEnvs)) throw wrongState(this.options);
+    for (const [lane, generator] of this.generators.entries()) generator.setState(state.generators[lane]);
+    this.heldActions.set(state.heldActions);
+    this.remainingSteps.set(state.remainingSteps);
   }
 }
 
@@ -151,6 +156,6 @@ function zetaSampler(exponent: number, longest: number): (generator: Generator) 
   };
 }
 
-function wrongState({ exploration, numEnvs }: ExplorationOptions): Error {
-  return new Error(`the stored state of exploration is not one of "${exploration}" with ${numEnvs} environments`);
+function wrongState({ exploration, numEnvs }: ExplorationOptions): StateError {
+  return new StateError(`the stored state of exploration is not one of "${exploration}" with ${numEnvs} environments`);
 }

@@ -1,6 +1,17 @@
 import { writeSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { SidecarDiedError, SidecarError } from 'gymnasium-js-bridge';
+import {
+  EnvOptionsError,
+  SidecarDiedError,
+  SidecarError,
+  SidecarStartError,
+  UnknownEnvError,
+  UnsupportedEnvError,
+} from 'gymnasium-js-bridge';
+import { DamagedFileError, MissingFileError } from '../files/errors.ts';
+import { DivergedError, InterruptedError, RunFolderError } from '../runs/errors.ts';
+import { describeProblem, SettingError, spellSettings } from '../settings/index.ts';
+import { optionName } from './schema-options.ts';
 
 /** The user asked for something impossible: one line, exit code 2. */
 export class UsageError extends Error {
@@ -18,21 +29,20 @@ export function newCommand(name: string, about: string): Command {
     .configureHelp({ helpWidth: Math.min(process.stdout.columns ?? 100, 120) });
 }
 
-/**
- * Errors that say what the user did or has: they end with exit code 2. Matched by name, so that a library need not know
- * of the command line.
- */
-const USER_ERRORS = new Set([
-  'UsageError',
-  'DamagedFileError',
-  'UnknownEnvError',
-  'EnvOptionsError',
-  'SetupError',
-  'RunFolderError',
-  'MissingFileError',
-  'UnsupportedEnvError',
-  'SidecarStartError',
-]);
+/** Errors that say what the user did or has: they end with exit code 2. */
+const USER_ERRORS = [
+  UsageError,
+  SettingError,
+  RunFolderError,
+  DamagedFileError,
+  MissingFileError,
+  EnvOptionsError,
+  UnknownEnvError,
+  UnsupportedEnvError,
+  SidecarStartError,
+];
+/** As a shell says that Ctrl-C has ended a program. */
+const INTERRUPTED = 130;
 
 /**
  * Parses the command line and runs the command. Bad input ends with one line on stderr and exit code 2, anything else
@@ -58,7 +68,7 @@ export async function runCommand(command: Command, argv = process.argv): Promise
 }
 
 function fail(command: Command, error: unknown, debug: boolean): void {
-  process.exitCode = error instanceof CommanderError || isUserError(error) ? 2 : 1;
+  process.exitCode = exitCodeOf(error);
   process.stderr.write(`${command.name()}: ${oneLine(error)}\n`);
   if (!debug || !(error instanceof Error)) return;
   process.stderr.write(`${detailsOf(error)}\n`);
@@ -129,45 +139,22 @@ export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** The entry of `names` nearest to `name`, where one is near enough to be meant. */
-export function nearest(name: string, names: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
-  for (const candidate of names) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
-  }
-  return best;
-}
-
-/** ", did you mean NAME?" where a known name is near enough; else nothing. */
-export function didYouMean(name: string, names: readonly string[]): string {
-  const hint = nearest(name, names);
-  return hint === undefined ? '' : `, did you mean ${hint}?`;
-}
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length];
-}
-
-function isUserError(error: unknown): boolean {
-  return error instanceof Error && USER_ERRORS.has(error.name);
+function exitCodeOf(error: unknown): number {
+  if (error instanceof InterruptedError) return INTERRUPTED;
+  return error instanceof CommanderError || USER_ERRORS.some((kind) => error instanceof kind) ? 2 : 1;
 }
 
 function oneLine(error: unknown): string {
-  const message =
-    error instanceof SidecarError ? error.describe() : error instanceof Error ? error.message : String(error);
-  return message
+  return messageOf(error)
     .replace(/^error: /, '')
     .replaceAll(/\s*\n\s*/g, ' ')
     .trim();
+}
+
+/** The message, with settings spelled as options. */
+function messageOf(error: unknown): string {
+  if (error instanceof SidecarError) return error.describe();
+  if (error instanceof SettingError) return describeProblem(error, optionName);
+  if (error instanceof DivergedError) return spellSettings(error.text, optionName);
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,12 +1,2 @@
-export {
-  didYouMean,
-  nearest,
-  newCommand,
-  numberIn,
-  runCommand,
-  shellWord,
-  UsageError,
-  wholeNumber,
-  writeResult,
-} from './command.ts';
-export { addSettings, givenSettings, kebab } from './schema-options.ts';
+export { newCommand, numberIn, runCommand, shellWord, UsageError, wholeNumber, writeResult } from './command.ts';
+export { addSettings, givenSettings, kebab, optionName } from './schema-options.ts';

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { OWNER_VARIABLE } from '../jobs/run-command.ts';
 
 /**
  * What asks a command to stop: Ctrl-C, a scheduler's or container's stop, a closed terminal or lost connection,
@@ -44,9 +45,6 @@ export function exitOnInterrupt(): void {
   for (const name of Object.keys(SIGNALS) as Signal[]) process.once(name, () => process.exit(128 + SIGNALS[name]));
   onLauncherGone(() => process.exit(128 + SIGNALS.SIGTERM));
 }
-
-/** Names the process whose end is a request to stop: set for the commands that our own commands start. */
-export const OWNER_VARIABLE = 'WEIGHTNORM_OWNER_PID';
 
 /**
  * Calls `gone` when the npm, npx or command of ours that started this process has ended. npm runs a command in a shell,

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { z } from 'zod';
+import { z } from 'zod';
+import { showSetting } from '../settings/index.ts';
 
 type Settings = z.ZodObject;
 
@@ -16,9 +17,15 @@ export function kebab(key: string): string {
   return key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
+/** "learningRate" -> "--learning-rate" */
+export function optionName(key: string): string {
+  return `--${kebab(key)}`;
+}
+
 /**
- * Adds one option for each setting of a zod object: name, unit, range and help come from the schema, the default shown from `defaults`. A switch `key`
- * becomes `--key` and `--no-key`. Values are checked by the schema, so a wrong one is named with its range.
+ * Adds one option for each setting of a zod object: name, unit, range and help come from the schema, the default shown
+ * from `defaults`. A switch `key` becomes `--key` and `--no-key`. Values are checked by the schema, so a wrong one is
+ * named with its range.
  */
 export function addSettings(command: Command, schema: Settings, defaults: Record<string, unknown>): void {
   for (const [key, field] of Object.entries(schema.shape)) {
@@ -26,8 +33,9 @@ export function addSettings(command: Command, schema: Settings, defaults: Record
     const name = kebab(key);
     const values = choicesOf(field as z.ZodType);
     const shown = defaults[key];
-    if (typeof shown === 'boolean') {
-      command.addOption(new Option(`--${name}`, `${help} (default: ${shown ? 'on' : 'off'})`));
+    if (field instanceof z.ZodBoolean) {
+      const state = typeof shown === 'boolean' ? (shown ? 'on' : 'off') : shown;
+      command.addOption(new Option(`--${name}`, `${help} (default: ${state})`));
       command.addOption(new Option(`--no-${name}`).hideHelp());
       continue;
     }
@@ -35,7 +43,7 @@ export function addSettings(command: Command, schema: Settings, defaults: Record
     const fits = choices === undefined || choices.length <= LONGEST_PLACEHOLDER;
     const placeholder = `<${fits ? (choices ?? unit) : 'name'}>`;
     const about = fits ? help : `${help}: ${values!.join(', ')}`;
-    const text = shown === null || shown === undefined ? about : `${about} (default: ${showValue(shown)})`;
+    const text = shown === null || shown === undefined ? about : `${about} (default: ${showSetting(shown)})`;
     command.addOption(
       new Option(`--${name} ${placeholder}`, text).argParser((raw: string) => parseSetting(field as z.ZodType, raw)),
     );
@@ -67,8 +75,4 @@ function choicesOf(field: z.ZodType): string[] | undefined {
   return 'options' in field && Array.isArray(field.options) && field.options.every((value) => typeof value === 'string')
     ? field.options
     : undefined;
-}
-
-function showValue(value: unknown): string {
-  return Array.isArray(value) ? value.join(',') : String(value);
 }

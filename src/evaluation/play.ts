@@ -1,7 +1,8 @@
 import { EnvClosedError, type FinishedEpisode, type ObservationArray, type VectorEnv } from 'gymnasium-js-bridge';
+import { FrameStacks } from '../experience/index.ts';
 import { deriveSeed, Generator } from '../random/index.ts';
-import { type FrameArray, FrameStacks } from '../replay/index.ts';
-import { afterGrace } from '../training/recovery.ts';
+import type { FrameArray } from '../replay/index.ts';
+import { afterGrace } from '../runs/stop.ts';
 
 /** Chooses actions for stacked states [n, frameStack, ...frameShape]. */
 export type Policy = (states: FrameArray) => ArrayLike<number>;

@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-/** A name in the same folder (so that a rename cannot cross file systems) with the same extension (so that tools know the format). */
+/**
+ * A name in the same folder (so that a rename cannot cross file systems) with the same extension (so that tools know
+ * the format).
+ */
 function temporaryPathBeside(path: string): string {
   return join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp.${basename(path)}`);
 }
@@ -18,8 +21,8 @@ export async function syncToDisk(path: string): Promise<void> {
 }
 
 /**
- * Has `write` make a file beside `path`, then renames it in: `path` is the old file or the whole new one, never a part, whatever happens.
- * The temporary file is removed when `write` fails.
+ * Has `write` make a file beside `path`, then renames it in: `path` is the old file or the whole new one, never a part,
+ * whatever happens. The temporary file is removed when `write` fails.
  */
 export async function replaceFile(path: string, write: (temporaryPath: string) => Promise<void>): Promise<void> {
   const temporaryPath = temporaryPathBeside(path);

@@ -1,4 +1,7 @@
-/** A file that was truncated, altered or is of another kind. The message is one line: the file, then what is wrong with it. */
+/**
+ * A file that was truncated, altered or is of another kind. The message is one line: the file, then what is wrong with
+ * it.
+ */
 export class DamagedFileError extends Error {
   override readonly name = 'DamagedFileError';
   readonly path: string;

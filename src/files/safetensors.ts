@@ -1,7 +1,7 @@
 /**
- * The safetensors layout (https://huggingface.co/docs/safetensors): 8 bytes with the length of the header (unsigned, little-endian), the
- * header in JSON, then the raw little-endian elements of every tensor without gaps. Numpy, PyTorch and TensorFlow users open such files
- * with the `safetensors` package.
+ * The safetensors layout (https://huggingface.co/docs/safetensors): 8 bytes with the length of the header (unsigned,
+ * little-endian), the header in JSON, then the raw little-endian elements of every tensor without gaps. Numpy, PyTorch
+ * and TensorFlow users open such files with the `safetensors` package.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { replaceFileWith } from './atomic.ts';
@@ -41,10 +41,13 @@ interface ArrayOf {
 
 /** Elements in row-major order; testing `dtype` narrows the type of `data`. */
 export type SafetensorsTensor = {
-  [D in SafetensorsDtype]: { dtype: D; shape: number[]; data: ArrayOf[D] };
+  [D in SafetensorsDtype]: { dtype: D; shape: readonly number[]; data: ArrayOf[D] };
 }[SafetensorsDtype];
 
-/** As `SafetensorsTensor`; elements kept in several arrays are written one after the other, so nobody has to join them in memory. */
+/**
+ * As `SafetensorsTensor`; elements kept in several arrays are written one after the other, so nobody has to join them
+ * in memory.
+ */
 export type WritableTensor = {
   [D in SafetensorsDtype]: { dtype: D; shape: readonly number[]; data: ArrayOf[D] | readonly ArrayOf[D][] };
 }[SafetensorsDtype];
@@ -65,9 +68,9 @@ const MAX_HEADER_BYTES = 100_000_000; // as the reference reader
 const MAX_TRANSFER_BYTES = 2 ** 26; // one system call moves less than 2 GiB
 
 /**
- * Writes tensors and metadata beside `path`, waits for the disk and renames the file in, so that a crash or a full disk leaves the old file
- * as it was. Tensors are stored with the widest elements first: each then starts at a multiple of its element size, and a reader may map the
- * file and look at it through typed arrays.
+ * Writes tensors and metadata beside `path`, waits for the disk and renames the file in, so that a crash or a full disk
+ * leaves the old file as it was. Tensors are stored with the widest elements first: each then starts at a multiple of
+ * its element size, and a reader may map the file and look at it through typed arrays.
  *
  * @throws RangeError when a tensor's data do not fit its dtype and shape; the file system's error when writing fails.
  */

@@ -1,4 +1,5 @@
-// The CIFAR-10 network of Salimans & Kingma 2016 (section 5.1), after ConvPool-CNN-C of Springenberg et al. 2015 (arXiv:1412.6806).
+// The CIFAR-10 network of Salimans & Kingma 2016 (section 5.1), after ConvPool-CNN-C of Springenberg et al. 2015
+// (arXiv:1412.6806).
 import * as tf from '@tensorflow/tfjs';
 import { deriveSeed } from '../random/index.ts';
 import { conv2d, dense, type Normalization } from '../weightnorm/index.ts';
@@ -8,7 +9,10 @@ export const INPUT_NOISE_STD = 0.15;
 /** Share of the activations that a dropout mask lets through. */
 export const DROPOUT_KEEP = 0.5;
 const LEAK = 0.1;
-/** In every arm, so that all start with the same kernels: N(0, 0.05), as the paper's v. */
+/**
+ * Standard deviation of the initial kernels, N(0, 0.05) as the paper's v: the same in every arm, so that all start
+ * alike.
+ */
 const KERNEL_STD = 0.05;
 
 export interface ConvPoolCnnCOptions {
@@ -21,7 +25,10 @@ export interface ConvPoolCnnCOptions {
   seed: number;
 }
 
-/** Noise is an input, standard and unscaled, since a compiled step draws none: the network multiplies it by its constants. */
+/**
+ * Noise is an input, standard and unscaled, since a compiled step draws none: the network multiplies it by its
+ * constants.
+ */
 export interface ConvPoolCnnCNoiseShapes {
   /** N(0, 1), [batch, 32, 32, 3] */
   inputNoise: number[];
@@ -36,8 +43,8 @@ export interface ConvPoolCnnC {
   /** Without noise: whitened images [batch, 32, 32, 3] to logits [batch, classes]. */
   readonly clean: tf.LayersModel;
   /**
-   * With noise: `[images, inputNoise, dropoutMask1, dropoutMask2]` to logits. Trained as `noisy.apply(inputs, { training: true })`, initialised by
-   * `dataDependentInit(noisy, inputs)`.
+   * With noise: `[images, inputNoise, dropoutMask1, dropoutMask2]` to logits. Trained as
+   * `noisy.apply(inputs, { training: true })`, initialised by `dataDependentInit(noisy, inputs)`.
    */
   readonly noisy: tf.LayersModel;
   noiseShapes(batch: number): ConvPoolCnnCNoiseShapes;
@@ -56,7 +63,8 @@ export interface ConvPoolCnnC {
  *   dense                 [batch, 10]            normalised too
  *
  * 1,408,244 parameters with normalization 'weight': v 1,405,344, b 1,450, g 1,450.
- * @throws For a width or a number of classes that leaves a layer without units, and for normalizations as the layers do.
+ * @throws For a width or a number of classes that leaves a layer without units, and for normalizations as the layers
+ *   do.
  */
 export function convPoolCnnC({
   normalization,

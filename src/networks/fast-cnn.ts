@@ -16,7 +16,7 @@ export interface FastCnnOptions {
   /** Factor of the 64 and 256 maps of the groups, rounded; 1 is airbench94's network. */
   widthMultiplier?: number;
   numClasses?: number;
-  /** Of the logits after the last layer. Default 1/9. */
+  /** Factor of the logits after the last layer. Default 1/9. */
   logitScale?: number;
   /** Decides the initial kernels. */
   seed: number;

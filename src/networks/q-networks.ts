@@ -3,8 +3,9 @@ import { deriveSeed } from '../random/index.ts';
 import { conv2d, dense, type Normalization } from '../weightnorm/index.ts';
 
 /**
- * N(0, 2 / fan-in), for v too. The paper's N(0, 0.05) is about that for a convolution of 512 inputs, but for the 4 inputs of CartPole it leaves ||v|| at 0.1, where
- * an Adam step of 0.001 turns v by whole degrees: there weight norm learns nothing.
+ * N(0, 2 / fan-in), for v too. The paper's N(0, 0.05) is about that for a convolution of 512 inputs, but for the 4
+ * inputs of CartPole it leaves ||v|| at 0.1, where an Adam step of 0.001 turns v by whole degrees: there weight norm
+ * learns nothing.
  */
 const KERNEL_INITIALIZER = 'heNormal';
 
@@ -16,7 +17,7 @@ export interface QNetworkOptions {
 }
 
 export interface NatureOptions extends QNetworkOptions {
-  /** [height, width, frames] */
+  /** Shape of a state, [height, width, frames]. */
   inputShape: [number, number, number];
   /** 'valid' leaves 3136 features at 84 x 84 (Nature), 'same' 7744 (Dopamine). */
   padding: 'valid' | 'same';

@@ -6,7 +6,7 @@ export function trainableVariables(model: tf.LayersModel): NamedVariable[] {
   return named(model.trainableWeights);
 }
 
-/** Running averages too. */
+/** A model's variables by name, running averages included. */
 export function allVariables(model: tf.LayersModel): NamedVariable[] {
   return named(model.weights);
 }

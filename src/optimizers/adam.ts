@@ -11,7 +11,8 @@ export interface AdamConfig {
 }
 
 /**
- * Adam (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1 in the order of section 2's last paragraph), as TensorFlow's ResourceApplyAdam:
+ * Adam (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1 in the order of section 2's last paragraph), as TensorFlow's
+ * ResourceApplyAdam:
  *
  *   m     <- m + (g - m) (1 - beta1)
  *   v     <- v + (g^2 - v) (1 - beta2)

@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
 
 /**
- * Scales all gradients by one factor so that their joint L2 norm is at most `maxNorm` (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1):
+ * Scales all gradients by one factor so that their joint L2 norm is at most `maxNorm` (Pascanu et al. 2013,
+ * arXiv:1211.5063, algorithm 1):
  *
  *   norm = sqrt(sum over all gradients and elements of g^2),  g <- g maxNorm / max(norm, maxNorm)
  *
- * @returns New tensors, one for each gradient, and the norm before clipping (a scalar), all the caller's to dispose. A norm that is not
- * finite makes every result NaN, so that a broken step is seen and not hidden.
+ * @returns New tensors, one for each gradient, and the norm before clipping (a scalar), all the caller's to dispose. A
+ * norm that is not finite makes every result NaN, so that a broken step is seen and not hidden.
  */
 export function clipByGlobalNorm(
   gradients: readonly tf.Tensor[],

@@ -18,10 +18,14 @@ export interface Optimizer {
   readonly name: OptimizerConfig['name'];
   /**
    * One update of every variable.
-   * @param gradients One for each variable, in the order given to `createOptimizer`, of the variable's shape. They stay the caller's to dispose.
-   * @param learningRate Replaces the configured one for this update; a scalar tensor lets a compiled step take it as an input.
-   * @param beta1 Likewise (adam, adamax). The bias correction stays that of the configured one: change beta1 once that has faded, after some 100 updates.
-   * @throws Error when a gradient is missing or has another shape than its variable, and for a beta1 where the rule has none.
+   * @param gradients One for each variable, in the order given to `createOptimizer`, of the variable's shape. They stay
+   *   the caller's to dispose.
+   * @param learningRate Replaces the configured one for this update; a scalar tensor lets a compiled step take it as an
+   *   input.
+   * @param beta1 Likewise (adam, adamax). The bias correction stays that of the configured one: change beta1 once that
+   *   has faded, after some 100 updates.
+   * @throws Error when a gradient is missing or has another shape than its variable, and for a beta1 where the rule has
+   *   none.
    */
   applyGradients(gradients: readonly tf.Tensor[], learningRate?: number | tf.Scalar, beta1?: number | tf.Scalar): void;
   /** The optimizer's whole state by stable name: `<variable>/<slot>` and the running powers, for checkpoints. */
@@ -31,8 +35,8 @@ export interface Optimizer {
 }
 
 /**
- * An optimizer with all of its state in variables. Updates are pure tfjs ops and read no value, so a step that contains one can be traced;
- * inside a compiled step each variable's update is one TensorFlow op with the same equations.
+ * An optimizer with all of its state in variables. Updates are pure tfjs ops and read no value, so a step that contains
+ * one can be traced; inside a compiled step each variable's update is one TensorFlow op with the same equations.
  * @throws Error when a setting is out of range or two variables have one name.
  */
 export function createOptimizer(config: OptimizerConfig, variables: readonly NamedVariable[]): Optimizer {
@@ -127,14 +131,16 @@ function checkConfig(config: OptimizerConfig): void {
 function checkGradients(gradients: readonly tf.Tensor[], variables: readonly NamedVariable[]): void {
   if (gradients.length !== variables.length) {
     throw new Error(
-      `applyGradients got ${gradients.length} gradients for ${variables.length} variables: give one each, in the order of the variables.`,
+      `applyGradients got ${gradients.length} gradients for ${variables.length} variables: give one each, in the ` +
+        'order of the variables.',
     );
   }
   gradients.forEach((gradient, i) => {
     const { name, variable } = variables[i];
     if (!tf.util.arraysEqual(gradient.shape, variable.shape)) {
       throw new Error(
-        `The gradient of "${name}" has shape [${gradient.shape}] but the variable has [${variable.shape}]: order the gradients as the variables.`,
+        `The gradient of "${name}" has shape [${gradient.shape}] but the variable has [${variable.shape}]: order ` +
+          'the gradients as the variables.',
       );
     }
   });

@@ -4,11 +4,14 @@ import type { NamedVariable } from './optimizer.ts';
 export interface PolyakAverage {
   /** The averages by stable name, `<variable>/average`, and `updates`, their number so far: for checkpoints. */
   readonly slots: Readonly<Record<string, tf.Variable>>;
-  /** Takes the present values into the averages. Pure tfjs ops: a step that contains it, after the optimizer, can be compiled. */
+  /**
+   * Takes the present values into the averages. Pure tfjs ops: a step that contains it, after the optimizer, can be
+   * compiled.
+   */
   update(): void;
   /**
-   * Exchanges values and averages, to evaluate with the averages; a second call undoes it, to the bit. Do not update between the two.
-   * Of a compiled program make it a step.
+   * Exchanges values and averages, to evaluate with the averages; a second call undoes it, to the bit. Do not update
+   * between the two. Where the program is compiled, make this one of its steps.
    */
   swap(): void;
   /** Frees the averages; the variables stay. */
@@ -16,11 +19,13 @@ export interface PolyakAverage {
 }
 
 /**
- * Averages of variables over the updates of their training (Polyak & Juditsky 1992), exponential as Adam's authors do it (Kingma & Ba 2015, section 7.2):
+ * Averages of variables over the updates of their training (Polyak & Juditsky 1992), exponential as Adam's authors do
+ * it (Kingma & Ba 2015, section 7.2):
  *
  *   average <- average + (value - average) max(1 - decay, 1/t)    at update t, from 1 up
  *
- * The first 1/(1 - decay) updates count equally, so that the initial values have no part; then the weight of older ones falls by `decay` an update.
+ * The first 1/(1 - decay) updates count equally, so that the initial values have no part; then the weight of older ones
+ * falls by `decay` an update.
  *
  * @param decay In [0, 1). 1 - 1/n averages over about the last n updates.
  * @throws For a decay out of range and two variables of one name.

@@ -4,7 +4,7 @@ import type { UpdateRule } from './update-rule.ts';
 export interface SgdConfig {
   readonly name: 'sgd';
   readonly learningRate: number;
-  /** 0 for plain gradient descent. */
+  /** The momentum, 0 for plain gradient descent. */
   readonly momentum: number;
 }
 

@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs';
 /** Scalars of one update, the same for every variable. */
 export interface UpdateScalars {
   readonly learningRate: tf.Scalar;
-  /** In place of the configured one; only rules with a `beta1Power` get it. */
+  /** Takes the place of the configured beta1; only rules with a `beta1Power` get it. */
   readonly beta1?: tf.Scalar | undefined;
   /** The rule's running powers (beta^t at update t, counted from 1) by name. */
   readonly powers: Readonly<Record<string, tf.Variable>>;
@@ -26,7 +26,10 @@ export interface FusedUpdate {
   readonly attributes: Readonly<Record<string, boolean>>;
 }
 
-/** The mathematics of an optimizer, without its bookkeeping: twice the same equations, as tfjs ops and as one TensorFlow op. */
+/**
+ * The mathematics of an optimizer, without its bookkeeping: twice the same equations, as tfjs ops and as one TensorFlow
+ * op.
+ */
 export interface UpdateRule {
   /** Slots a variable has, each starting at zero. */
   readonly slotNames: readonly string[];

@@ -18,10 +18,11 @@ export function deriveSeed(seed: number, component: string): number {
 }
 
 /**
- * A seeded stream of random numbers (xoroshiro128+). Each component of a run has its own, so that drawing more in one never moves another.
+ * A seeded stream of random numbers (xoroshiro128+). Each component of a run has its own, so that drawing more in one
+ * never moves another.
  */
 export class Generator {
-  private readonly source: ReturnType<typeof xoroshiro128plusFromState>;
+  private source: ReturnType<typeof xoroshiro128plusFromState>;
 
   /** `seed`: the run's seed, an integer in [0, 2^31). `component`: what draws from it, such as "exploration". */
   constructor(seed: number, component: string);
@@ -49,5 +50,10 @@ export class Generator {
 
   getState(): number[] {
     return [...this.source.getState()];
+  }
+
+  /** Goes on from a state that `getState` returned. */
+  setState(state: readonly number[]): void {
+    this.source = xoroshiro128plusFromState([...state]);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The episode file (`.episode.safetensors`): all that is needed to emulate one episode again, and to notice when that gives anything else.
- * docs/recordings.md describes it byte by byte.
+ * The episode file (`.episode.safetensors`): all that is needed to emulate one episode again, and to notice when that
+ * gives anything else. docs/recordings.md describes it byte by byte.
  */
 import { createHash } from 'node:crypto';
 import type { EnvSettings } from 'gymnasium-js-bridge';
@@ -30,7 +30,7 @@ export interface EpisodeRecording {
   frameHashes: BigUint64Array;
   /** Sum of the rewards (the game score). */
   return: number;
-  /** Agent steps. */
+  /** Length in agent steps. */
   lengthSteps: number;
   /** Emulator frames, no-op start included (Atari); agent steps elsewhere. */
   lengthFrames: number;
@@ -43,7 +43,7 @@ export interface EpisodeRecording {
 /** What goes into the file as JSON; the rest are tensors. */
 const infoSchema = z.strictObject({
   settings: z.strictObject({
-    kind: z.enum(['atari', 'gymnasium']),
+    kind: z.enum(['atari', 'gymnasium', 'typescript']),
     // "module:Env-v0" makes Gymnasium import the module: a file from a stranger must not choose code to run.
     id: z.string().regex(/^[^:]*$/, 'it names a Python module to import, which a recording may not'),
     frameSkip: z.exactOptional(z.int().min(1)),
@@ -70,7 +70,10 @@ const infoSchema = z.strictObject({
   actor: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
 });
 
-/** The first 8 bytes of the SHA-256 of an observation's raw bytes (little-endian elements, row-major), as a little-endian integer. */
+/**
+ * The first 8 bytes of the SHA-256 of an observation's raw bytes (little-endian elements, row-major), as a
+ * little-endian integer.
+ */
 export function frameHash(observation: NodeJS.TypedArray): bigint {
   const bytes = new Uint8Array(observation.buffer, observation.byteOffset, observation.byteLength);
   return createHash('sha256').update(bytes).digest().readBigUInt64LE(0);
@@ -149,7 +152,10 @@ function contentDigest(
 function findInconsistency({ actions, rewards, frameHashes, lengthSteps }: EpisodeRecording): string | undefined {
   const lengths = [actions.length, rewards.length, frameHashes.length - 1];
   if (lengths.every((length) => length === lengthSteps)) return undefined;
-  return `${lengthSteps} agent steps, but ${actions.length} actions, ${rewards.length} rewards and ${frameHashes.length} frame hashes`;
+  return (
+    `${lengthSteps} agent steps, but ${actions.length} actions, ${rewards.length} rewards and ${frameHashes.length} ` +
+    'frame hashes'
+  );
 }
 
 function isVector<D extends SafetensorsTensor['dtype']>(

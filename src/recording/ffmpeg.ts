@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import { findPython } from 'gymnasium-js-bridge';
+import { setupCommand } from '../runtime/native-packages.ts';
 
 /** ffmpeg is missing or failed. The message is one line. */
 export class FfmpegError extends Error {
@@ -18,15 +19,15 @@ export async function findFfmpeg(python = findPython()): Promise<string> {
     const { stdout } = await promisify(execFile)(python, ['-c', script], { timeout: 60_000 });
     return stdout.trim();
   } catch (error) {
-    throw new FfmpegError(`no ffmpeg: ${python} has no package imageio-ffmpeg; \`npm run setup\` installs it`, {
+    throw new FfmpegError(`no ffmpeg: ${python} has no package imageio-ffmpeg; \`${setupCommand()}\` installs it`, {
       cause: error,
     });
   }
 }
 
 /**
- * Runs ffmpeg with `frames` on its standard input, asking for the next one when the last is in the pipe. Ends ffmpeg when the
- * frames fail.
+ * Runs ffmpeg with `frames` on its standard input, asking for the next one when the last is in the pipe. Ends ffmpeg
+ * when the frames fail.
  *
  * @throws FfmpegError with ffmpeg's last line; whatever `frames` throws.
  */

@@ -9,5 +9,11 @@ export { FfmpegError } from './ffmpeg.ts';
 export { EpisodeRecorder } from './recorder.ts';
 export { NoScreenError } from './screens.ts';
 export { summaryData, summaryLines } from './summary.ts';
-export { type Difference, differenceText, type ReplayOptions, type Verification, verifyRecording } from './verify.ts';
+export {
+  type Difference,
+  differenceText,
+  type EmulationOptions,
+  type Verification,
+  verifyRecording,
+} from './verify.ts';
 export { GAME_FRAMES_PER_SECOND, GIF_FRAMES_PER_SECOND, renderGif, renderMp4, type VideoOptions } from './video.ts';

@@ -1,6 +1,6 @@
 import { makeVectorEnv } from 'gymnasium-js-bridge';
 import type { EpisodeRecording } from './episode-file.ts';
-import { environmentOptions, type ReplayOptions } from './verify.ts';
+import { type EmulationOptions, environmentOptions } from './verify.ts';
 
 /** Size of the RGB screen in emulator pixels. The few games with more lines (214 to 250) are scaled to it. */
 export const SCREEN = { height: 210, width: 160 };
@@ -11,15 +11,20 @@ export class NoScreenError extends Error {
 }
 
 /**
- * Emulates an Atari episode again with a frame skip of 1, every action repeated as often as it was held, and yields every emulator frame of
- * the game (60 a second), the screen after the no-op start first. Each frame is [210, 160, 3] uint8, valid until the next one is asked for.
+ * Emulates an Atari episode again with a frame skip of 1, every action repeated as often as it was held, and yields
+ * every emulator frame of the game (60 a second), the screen after the no-op start first. Each frame is [210, 160, 3]
+ * uint8, valid until the next one is asked for.
  *
- * The emulator skips frames by a loop around its one-frame step, so this is the same game, sticky actions included. That is checked: the
- * rewards of each agent step, the end and the number of frames must be those of the recording.
+ * The emulator skips frames by a loop around its one-frame step, so this is the same game, sticky actions included.
+ * That is checked: the rewards of each agent step, the end and the number of frames must be those of the recording.
  *
- * @throws NoScreenError for an environment that is not an Atari game; Error when the game takes another course than the recording.
+ * @throws NoScreenError for an environment that is not an Atari game; Error when the game takes another course than the
+ *   recording.
  */
-export async function* screens(recording: EpisodeRecording, options: ReplayOptions = {}): AsyncGenerator<Uint8Array> {
+export async function* screens(
+  recording: EpisodeRecording,
+  options: EmulationOptions = {},
+): AsyncGenerator<Uint8Array> {
   const { settings, seed, actions, rewards, lengthSteps, rom } = recording;
   if (settings.kind !== 'atari')
     throw new NoScreenError(`${settings.id} has no screen to show: video is for Atari games only`);
@@ -61,6 +66,7 @@ export async function* screens(recording: EpisodeRecording, options: ReplayOptio
 
 function divergence(agentStep: number, recorded: string, emulated: string): Error {
   return new Error(
-    `the game takes another course at agent step ${agentStep}: ${recorded} recorded, ${emulated} now; no video was made`,
+    `the game takes another course at agent step ${agentStep}: ${recorded} recorded, ${emulated} now; no video ` +
+      'was made',
   );
 }

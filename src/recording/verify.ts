@@ -2,13 +2,14 @@ import {
   makeVectorEnv,
   type ObservationArray,
   optionsFrom,
+  restartOptions,
   type StepResult,
+  type VectorEnv,
   type VectorEnvOptions,
 } from 'gymnasium-js-bridge';
-import { recoveryOptions } from '../training/recovery.ts';
 import { type EpisodeRecording, frameHash } from './episode-file.ts';
 
-export interface ReplayOptions {
+export interface EmulationOptions {
   /** Called after every agent step with the number of steps done. */
   onProgress?: (agentSteps: number) => void;
   /** Aborting it ends the sidecar and rejects with the signal's reason. */
@@ -17,6 +18,8 @@ export interface ReplayOptions {
   note?: (line: string) => void;
   /** Longest wait for an answer of the environment, in ms; then it is started again. */
   timeoutMs?: number;
+  /** One environment in place of that of the settings, such as one written in TypeScript; it stays open. */
+  env?: VectorEnv;
   /** Python interpreter of the sidecar; the bridge's default where not given. */
   python?: string;
 }
@@ -43,12 +46,12 @@ export interface Verification {
 /** The options that make the recorded environment again. */
 export function environmentOptions(
   { settings }: EpisodeRecording,
-  { signal, python, note, timeoutMs }: ReplayOptions,
+  { signal, python, note, timeoutMs }: EmulationOptions,
 ): VectorEnvOptions {
   return {
     ...optionsFrom(settings),
     numEnvs: 1,
-    ...recoveryOptions(note),
+    ...restartOptions(note),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(signal && { signal }),
     ...(python !== undefined && { python }),
@@ -59,8 +62,11 @@ export function environmentOptions(
  * Emulates the episode again in a fresh environment, from its settings, seed and actions, and compares every
  * observation, reward and the end with the recording. Stops at the first difference.
  */
-export async function verifyRecording(recording: EpisodeRecording, options: ReplayOptions = {}): Promise<Verification> {
-  const env = await makeVectorEnv(environmentOptions(recording, options));
+export async function verifyRecording(
+  recording: EpisodeRecording,
+  options: EmulationOptions = {},
+): Promise<Verification> {
+  const env = options.env ?? (await makeVectorEnv(environmentOptions(recording, options)));
   try {
     const packageDifferences = Object.entries(recording.packages)
       .map(([name, recorded]) => ({ name, recorded, current: env.info.packages[name] ?? 'none' }))
@@ -68,7 +74,7 @@ export async function verifyRecording(recording: EpisodeRecording, options: Repl
     const difference = await findDifference();
     return { equal: difference === undefined, ...(difference && { difference }), packageDifferences };
   } finally {
-    await env.close();
+    if (options.env === undefined) await env.close();
   }
 
   async function findDifference(): Promise<Difference | undefined> {

@@ -5,14 +5,17 @@ import { replaceFile } from '../files/atomic.ts';
 import type { EpisodeRecording } from './episode-file.ts';
 import { findFfmpeg, runFfmpeg } from './ffmpeg.ts';
 import { SCREEN, screens } from './screens.ts';
-import type { ReplayOptions } from './verify.ts';
+import type { EmulationOptions } from './verify.ts';
 
 /** The console drew 60 frames a second. */
 export const GAME_FRAMES_PER_SECOND = 60;
-/** GIF counts time in hundredths of a second, so 60 frames/s cannot be said; every third frame of a game at normal speed can. */
+/**
+ * GIF counts time in hundredths of a second, so 60 frames/s cannot be said; every third frame of a game at normal speed
+ * can.
+ */
 export const GIF_FRAMES_PER_SECOND = 20;
 
-export interface VideoOptions extends ReplayOptions {
+export interface VideoOptions extends EmulationOptions {
   /** File to write; an existing one is replaced once the new one is complete. */
   path: string;
   /** 1 shows the game as fast as it was played on the console. */
@@ -20,8 +23,9 @@ export interface VideoOptions extends ReplayOptions {
 }
 
 /**
- * Makes an H.264 video for browsers with every frame of the game, 60 x speed a second. Every pixel of the game becomes 4 x 2 pixels of the
- * video, which are marked as a little narrow (7:8) so that players show the picture at 4:3, as a television did.
+ * Makes an H.264 video for browsers with every frame of the game, 60 x speed a second. Every pixel of the game becomes
+ * 4 x 2 pixels of the video, which are marked as a little narrow (7:8) so that players show the picture at 4:3, as a
+ * television did.
  *
  * @throws FfmpegError; NoScreenError; Error when the game takes another course than the recording.
  */
@@ -43,8 +47,9 @@ export async function renderMp4(
 }
 
 /**
- * Makes a GIF of 320 x 210 pixels and 20 frames/s. Each picture is the maximum of two frames of the game, as in the agent's observations:
- * many games draw a thing in every second frame only. The game runs twice: first the colours are gathered, then the pictures made.
+ * Makes a GIF of 320 x 210 pixels and 20 frames/s. Each picture is the maximum of two frames of the game, as in the
+ * agent's observations: many games draw a thing in every second frame only. The game runs twice: first the colours are
+ * gathered, then the pictures made.
  *
  * @throws as `renderMp4`.
  */

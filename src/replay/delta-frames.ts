@@ -2,8 +2,8 @@ import { applyDelta, encodeDelta, longestDelta } from './delta.ts';
 import { bytesOf, type FrameArray, type FrameStore, type FrameStoreOptions, newFrames } from './frame-store.ts';
 
 /**
- * At least every 16th frame is kept whole, so a frame is at most 15 changes away from one. On Enduro every 8th takes 50 % more memory, every 32nd 25 % less
- * but twice the time to sample.
+ * At least every 16th frame is kept whole, so a frame is at most 15 changes away from one. On Enduro every 8th takes 50
+ * % more memory, every 32nd 25 % less but twice the time to sample.
  */
 const KEY_INTERVAL = 16;
 
@@ -14,11 +14,13 @@ const CHUNK_FRAMES = 64;
 export const DELTA_INDEX_BYTES = 4 + 4;
 
 /**
- * Frames as changes since the frame before (`delta.ts`). Frames follow one another in chunks, numbered since the beginning. A chunk whose rows have all
- * been overwritten is written anew, so memory only grows where frames become harder to compress. A frame that has changed too much is kept
- * whole: a million of the worst frames take 2 % more than uncompressed ones.
+ * Frames as changes since the frame before (`delta.ts`). Frames follow one another in chunks, numbered since the
+ * beginning. A chunk whose rows have all been overwritten is written anew, so memory only grows where frames become
+ * harder to compress. A frame that has changed too much is kept whole: a million of the worst frames take 2 % more than
+ * uncompressed ones.
  *
- * A stored frame is one byte that says how many rows back the nearest whole frame is, then the changes, or after a 0 the frame itself.
+ * A stored frame is one byte that says how many rows back the nearest whole frame is, then the changes, or after a 0
+ * the frame itself.
  */
 export class DeltaFrames implements FrameStore {
   private readonly frameBytes: number;
@@ -92,7 +94,8 @@ export class DeltaFrames implements FrameStore {
 
   /** Sets the chunks aside that hold nothing but rows which `newRow` and those before it have overwritten. */
   private recycleChunks(newRow: number): void {
-    const neededChunk = this.chunkOf[(newRow + 1) % this.rows]; // that of the oldest row then; 0 before all rows are taken
+    // The chunk of the oldest row then; 0 before all rows are taken.
+    const neededChunk = this.chunkOf[(newRow + 1) % this.rows];
     for (; this.oldestChunk < neededChunk; this.oldestChunk++) {
       this.spareChunks.push(this.chunks.get(this.oldestChunk)!);
       this.chunks.delete(this.oldestChunk);

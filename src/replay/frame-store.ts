@@ -1,14 +1,23 @@
 export type FrameArray = Uint8Array | Float32Array;
 
-/** How frames are kept: `none` as they are; `delta` as what changed since the frame before, exact and several times smaller. */
+/**
+ * How frames are kept: `none` as they are; `delta` as what changed since the frame before, exact and several times
+ * smaller.
+ */
 export const REPLAY_COMPRESSIONS = ['none', 'delta'] as const;
 export type ReplayCompression = (typeof REPLAY_COMPRESSIONS)[number];
 
-/** The frames of one lane's newest rows. Memory is taken as rows are appended, and taken once: what old rows leave is used again. */
+/**
+ * The frames of one lane's newest rows. Memory is taken as rows are appended, and taken once: what old rows leave is
+ * used again.
+ */
 export interface FrameStore {
   /** Keeps the frame of `row`, the one after the newest. The oldest row gives way where all rows are taken. */
   append(row: number, frame: FrameArray): void;
-  /** Calls `visit` with the frames of the rows `first` to `last`, in this order. A frame may only be read during its call. */
+  /**
+   * Calls `visit` with the frames of the rows `first` to `last`, in this order. A frame may only be read during its
+   * call.
+   */
   read(first: number, last: number, visit: (frame: FrameArray, row: number) => void): void;
 }
 

@@ -1,3 +1,6 @@
-export { FrameStacks } from './frame-stacks.ts';
-export { type FrameArray, REPLAY_COMPRESSIONS, type ReplayCompression } from './frame-store.ts';
-export { type RandomSource, Replay, type ReplayOptions, replayBytes, type TransitionBatch } from './replay.ts';
+export { type FrameArray, newFrames, REPLAY_COMPRESSIONS, type ReplayCompression } from './frame-store.ts';
+export type { TransitionBatch } from './n-step.ts';
+export { type ReplayOptions, replayBytes } from './options.ts';
+export { Replay } from './replay.ts';
+export { type HeldRows, type RandomSource, type SampledRows, type Sampler, uniformSampler } from './sampler.ts';
+export type { ReplayStep, ReplayStorage } from './storage.ts';

@@ -8,28 +8,32 @@ export const TERMINAL = 2;
 export const FINAL = 4;
 
 /**
- * One environment's stream of single frames, a ring of rows in time order. Rows are named by how many were appended before them, a number
- * that never wraps.
+ * One environment's stream of single frames, a ring of rows in time order. Rows are named by how many were appended
+ * before them, a number that never wraps.
  */
 export class Lane {
   /** Rows appended since the beginning; the newest row is `added - 1`. */
   added: number;
   readonly rows: number;
   readonly frames: FrameStore;
-  private readonly actions: Uint8Array;
+  private readonly actions: Uint8Array | Int32Array;
   private readonly rewards: Float32Array;
   private readonly flags: Uint8Array;
-  private readonly firstRow: number;
+  private firstRow = 0;
 
-  /** `firstRow`: the name of the first row to be appended, for a lane that is being restored. */
-  constructor(rows: number, frames: FrameStore, firstRow = 0) {
+  constructor(rows: number, frames: FrameStore, Actions: Uint8ArrayConstructor | Int32ArrayConstructor = Uint8Array) {
     this.rows = rows;
     this.frames = frames;
-    this.firstRow = firstRow;
-    this.added = firstRow;
-    this.actions = new Uint8Array(rows);
+    this.added = 0;
+    this.actions = new Actions(rows);
     this.rewards = new Float32Array(rows);
     this.flags = new Uint8Array(rows);
+  }
+
+  /** Names the first row to be appended, for an empty lane that is being restored. */
+  begin(firstRow: number): void {
+    this.firstRow = firstRow;
+    this.added = firstRow;
   }
 
   /** The oldest row still held. */
@@ -67,12 +71,10 @@ export class Lane {
       [from, from + untilEnd],
       [0, count - untilEnd],
     ].flatMap(([start, end]) => {
-      const rewards = this.rewards.subarray(start, end);
-      return [
-        this.actions.subarray(start, end),
-        new Uint8Array(rewards.buffer, rewards.byteOffset, rewards.byteLength),
-        this.flags.subarray(start, end),
-      ];
+      return [this.actions, this.rewards, this.flags].map((values) => {
+        const held = values.subarray(start, end);
+        return new Uint8Array(held.buffer, held.byteOffset, held.byteLength);
+      });
     });
   }
 }

@@ -4,9 +4,9 @@ declare module 'gifenc' {
   export type Colour = [number, number, number];
 
   export interface FrameOptions {
-    /** Of the first frame: for all that bring none of their own. */
+    /** The colours: those of the first frame serve all frames that bring none of their own. */
     palette?: Colour[];
-    /** Milliseconds. */
+    /** How long the frame stands, in milliseconds. */
     delay: number;
   }
 

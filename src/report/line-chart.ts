@@ -21,7 +21,7 @@ export interface AxisOptions {
 
 export interface Point {
   x: number;
-  /** Not finite: there is no value here. The line breaks and a cross stands at the top edge. */
+  /** The value; where it is not finite there is none, the line breaks and a cross stands at the top edge. */
   y: number;
   /** The spread around y, drawn as a band; both or neither. */
   low?: number;
@@ -48,13 +48,13 @@ export interface LineChartOptions {
   x: AxisOptions;
   y: AxisOptions;
   series: readonly Series[];
-  /** Above the legend. */
+  /** A line above the legend. */
   legendTitle?: string;
   /** What a cross at the top edge means. Default "diverged". */
   lostLabel?: string;
-  /** Pixels, legend included. Default 620. */
+  /** Width in pixels, legend included. Default 620. */
   width?: number;
-  /** Pixels. Default 400. */
+  /** Height in pixels. Default 400. */
   height?: number;
 }
 
@@ -75,8 +75,8 @@ export function orderedColours(count: number): string[] {
 }
 
 /**
- * Lines with spread bands over two axes, as an SVG document of its own: no scripts, styles or links, so that it can also stand inside HTML.
- * The same options give the same text.
+ * Lines with spread bands over two axes, as an SVG document of its own: no scripts, styles or links, so that it can
+ * also stand inside HTML. The same options give the same text.
  * @throws Error naming the series where an x is not finite, or not positive on a log axis.
  */
 export function lineChart(options: LineChartOptions): string {
@@ -88,7 +88,7 @@ export interface ChartGridOptions {
   description: string;
   /** Row by row, each of the default size. */
   charts: readonly Omit<LineChartOptions, 'width' | 'height'>[];
-  /** Default 2. */
+  /** Charts in a row. Default 2. */
   columns?: number;
 }
 
@@ -160,7 +160,7 @@ type StyledSeries = Series & { colour: string; symbol: SymbolType };
 type Box = Record<'left' | 'right' | 'top' | 'bottom', number>;
 
 interface Axis {
-  /** Pixels. */
+  /** Where a value lies, in pixels. */
   at(value: number): number;
   ticks: number[];
 }
@@ -241,7 +241,8 @@ function legend(
   }
   for (const { name, colour, markers, symbol: shape } of styled) {
     rows.push(
-      `<path d="M${left},${y}h22" stroke="${colour}" stroke-width="2"/>${markers ? marker(shape, left + 11, y, colour) : ''}`,
+      `<path d="M${left},${y}h22" stroke="${colour}" ` +
+        `stroke-width="2"/>${markers ? marker(shape, left + 11, y, colour) : ''}`,
       text(name, { x: left + 28, y: y + 4 }),
     );
     y += 19;
@@ -294,7 +295,7 @@ interface TextOptions {
   size?: number;
   anchor?: 'start' | 'middle' | 'end';
   weight?: 'normal' | 'bold';
-  /** Reads upwards. */
+  /** Whether the text reads upwards. */
   turned?: boolean;
 }
 
@@ -302,7 +303,10 @@ function text(content: string, { x, y, size = 12, anchor = 'start', weight = 'no
   const place = turned
     ? `transform="translate(${round(x)},${round(y)}) rotate(-90)"`
     : `x="${round(x)}" y="${round(y)}"`;
-  return `<text ${place} font-size="${size}" font-weight="${weight}" text-anchor="${anchor}" fill="${INK}">${escapeXml(content)}</text>`;
+  return (
+    `<text ${place} font-size="${size}" font-weight="${weight}" text-anchor="${anchor}" ` +
+    `fill="${INK}">${escapeXml(content)}</text>`
+  );
 }
 
 function stroke(x1: number, y1: number, x2: number, y2: number, colour: string): string {
@@ -314,7 +318,8 @@ function marker(shape: SymbolType, x: number, y: number, colour: string): string
 }
 
 function cross(x: number, y: number, colour: string): string {
-  return `<path class="lost" d="M${round(x - 4)},${round(y - 4)}l8,8m0,-8l-8,8" stroke="${colour}" stroke-width="2.2"/>`;
+  const path = `M${round(x - 4)},${round(y - 4)}l8,8m0,-8l-8,8`;
+  return `<path class="lost" d="${path}" stroke="${colour}" stroke-width="2.2"/>`;
 }
 
 /** "0.001", "20000", "1e-5" */
@@ -329,7 +334,7 @@ function round(pixels: number): number {
   return Math.round(pixels * 10) / 10;
 }
 
-/** For text and for attribute values between double quotes, in XML and HTML. */
+/** Escapes a string for text and for attribute values between double quotes, in XML and HTML. */
 export function escapeXml(content: string): string {
   return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }

@@ -5,7 +5,8 @@ import type { Colour } from 'gifenc';
 import { replaceFileWith } from '../files/atomic.ts';
 import { loadTensorFlow } from '../runtime/tensorflow.ts';
 
-// Not imported: Node.js would take the package's CommonJS file, vitest its ES module, and the two have different exports.
+// Not imported: Node.js would take the package's CommonJS file, vitest its ES module, and the two have different
+// exports.
 const { applyPalette, GIFEncoder, quantize } = createRequire(import.meta.url)('gifenc') as typeof import('gifenc');
 
 export interface Picture {
@@ -20,7 +21,7 @@ export interface Picture {
 export interface GridOptions {
   /** How many images there are. */
   count: number;
-  /** Of one image, in pixels. */
+  /** Height and width of one image, in pixels. */
   height: number;
   width: number;
   channels: 1 | 3;
@@ -35,8 +36,8 @@ export interface GridOptions {
 const MID_GREY = 128;
 
 /**
- * One picture of images `[count, height, width, channels]` in reading order; places left over in the last row are mid-grey.
- * Values are clamped to the range and rounded to 256 levels.
+ * One picture of images `[count, height, width, channels]` in reading order; places left over in the last row are
+ * mid-grey. Values are clamped to the range and rounded to 256 levels.
  * @throws Error of one line where a value is not a number, or where there are more or fewer values than the options say
  */
 export function gridPicture(
@@ -54,7 +55,8 @@ export function gridPicture(
   const across = Math.min(columns, count);
   const gridWidth = across * (width + gap) - gap;
   const gridHeight = Math.ceil(count / columns) * (height + gap) - gap;
-  const pixels = new Uint8ClampedArray(gridHeight * gridWidth * channels).fill(MID_GREY); // clamps and rounds what is put in
+  // Such an array clamps and rounds what is put into it.
+  const pixels = new Uint8ClampedArray(gridHeight * gridWidth * channels).fill(MID_GREY);
   const white = range === 'unit' ? 255 : 1;
   const rowLength = width * channels;
   for (let row = 0; row < count * height; row++) {
@@ -99,14 +101,18 @@ export async function encodePng({ height, width, channels, pixels }: Picture): P
 }
 
 export interface GifOptions {
-  /** More than 0 and at most 50: viewers slow faster ones down. GIF counts hundredths of a second; the frames differ by one where it must be. */
+  /**
+   * More than 0 and at most 50, as viewers slow faster ones down. GIF counts hundredths of a second; the times of
+   * frames differ by one where they must.
+   */
   framesPerSecond: number;
   /** How long the last frame stands before the first comes again, 0.02 to 655. */
   lastFrameSeconds: number;
 }
 
 /**
- * The bytes of an animated GIF that loops for ever. Grey pictures keep every pixel; those in colour share the 256 colours that suit them best.
+ * The bytes of an animated GIF that loops for ever. Grey pictures keep every pixel; those in colour share the 256
+ * colours that suit them best.
  * @throws Error of one line where there are no frames or they are not of one size, or a time is out of range
  */
 export function encodeGif(frames: readonly Picture[], { framesPerSecond, lastFrameSeconds }: GifOptions): Uint8Array {

@@ -15,6 +15,11 @@ export function setupCommand(option?: '--force'): string {
   return isInstalled ? `${command} ${option}` : `${command} -- ${option}`;
 }
 
+/** What to type to run a command of ours with these arguments, which are to be quoted for a shell already. */
+export function commandLine(name: string, args: string): string {
+  return isInstalled ? `npx ${name} ${args}` : `npm run ${name} -- ${args}`;
+}
+
 /** `require` for such packages: from the nearest `.setup` upward from this package, then from the working folder. */
 export const requireNative = createRequire(
   (isInstalled && (setupFolderAbove(dirname(here)) ?? setupFolderAbove(process.cwd()))) || here,

@@ -1,12 +1,16 @@
 /**
- * Noise that is a function of a seed and of nothing else, so that compiled steps may draw it: it is made on the device, and a run that resumes needs no
- * generator's state. On TensorFlow by its stateless ops (Philox, Salmon et al. 2011); elsewhere in JavaScript, with other numbers.
+ * Noise that is a function of a seed and of nothing else, so that compiled steps may draw it: it is made on the device,
+ * and a run that resumes needs no generator's state. On TensorFlow by its stateless ops (Philox, Salmon et al. 2011);
+ * elsewhere in JavaScript, with other numbers.
  */
 import * as tf from '@tensorflow/tfjs';
 import { Generator } from '../random/index.ts';
 import { type NativeBackend, nativeBackend } from './compile/native.ts';
 
-/** int32 `[2]`: in a compiled step an input, or worked out from one. Another seed, or the same one with another `stream`, gives independent noise. */
+/**
+ * int32 `[2]`: in a compiled step an input, or worked out from one. Another seed, or the same one with another
+ * `stream`, gives independent noise.
+ */
 export type NoiseSeed = tf.Tensor1D;
 
 /** N(0, 1), float32. `stream`: tells apart the draws that one step makes from one seed. */

@@ -1,9 +1,9 @@
 /**
  * Loads TensorFlow's C library through `@tensorflow/tfjs-node-gpu`, whose native addon set-up compiles.
  *
- * Without the addon, tfjs's own `wasm` and `cpu` backends (`import * as tf from '@tensorflow/tfjs'`) can still **run** a
- * trained network; they cannot train one: `wasm` has no gradient kernel for convolutions (Conv2DBackpropFilter), and `cpu`
- * is far too slow.
+ * Without the addon, tfjs's own `wasm` and `cpu` backends (`import * as tf from '@tensorflow/tfjs'`) can still **run**
+ * a trained network; they cannot train one: `wasm` has no gradient kernel for convolutions (Conv2DBackpropFilter), and
+ * `cpu` is far too slow.
  */
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -11,11 +11,13 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs';
+import { useGraphCompiler } from './compile/compile.ts';
+import { compileGraph } from './compile/program.ts';
 import { requireNative, setupCommand } from './native-packages.ts';
 
 /**
- * The exports of `@tensorflow/tfjs-node-gpu`: tfjs's, and of `node` what is used here. Not its own types, since in another
- * project it lies where TypeScript does not look.
+ * The exports of `@tensorflow/tfjs-node-gpu`: tfjs's, and of `node` what is used here. Not its own types, since in
+ * another project it lies where TypeScript does not look.
  */
 export type TensorFlowModule = typeof tfjs & {
   node: {
@@ -25,12 +27,18 @@ export type TensorFlowModule = typeof tfjs & {
 };
 
 export interface TensorFlowRuntime {
-  /** The same instance as `import * as tf from '@tensorflow/tfjs'`, its `tensorflow` backend in use, with `tf.node` beside. */
+  /**
+   * The same instance as `import * as tf from '@tensorflow/tfjs'`, its `tensorflow` backend in use, with `tf.node`
+   * beside.
+   */
   tf: TensorFlowModule;
-  /** Of the C library, such as "2.21.0". */
+  /** Version of the C library, such as "2.21.0". */
   version: string;
   usesGpu: boolean;
-  /** Whether the device multiplies bfloat16 numbers itself: precision `bfloat16` is faster there, and several times slower elsewhere. */
+  /**
+   * Whether the device multiplies bfloat16 numbers itself: precision `bfloat16` is faster there, and several times
+   * slower elsewhere.
+   */
   hasBfloat16: boolean;
   /** Where the kernels run, in words: "CPU (8 cores)" or "GPU (NVIDIA H200)". */
   device: string;
@@ -44,12 +52,13 @@ export class TensorFlowMissingError extends Error {
 let loaded: TensorFlowRuntime | undefined;
 
 /**
- * Loads TensorFlow once a process (about a second) and makes it tfjs's backend. Load it in the main thread only: with several
- * worker threads upstream reports failures (tfjs#2079).
+ * Loads TensorFlow once a process (about a second) and makes it tfjs's backend. Load it in the main thread only: with
+ * several worker threads upstream reports failures (tfjs#2079).
  *
- * Two of TensorFlow's variables get another default: `TF_CPP_MIN_LOG_LEVEL` is 2 (errors only), and `TF_ENABLE_ONEDNN_OPTS` is 1. TensorFlow
- * itself turns oneDNN on only where the processor has AVX512_VNNI or better; elsewhere too it takes a third off the time of an update
- * (measured on AVX2), most of it in the gradients of convolutions.
+ * Two of TensorFlow's variables get another default: `TF_CPP_MIN_LOG_LEVEL` is 2 (errors only), and
+ * `TF_ENABLE_ONEDNN_OPTS` is 1. TensorFlow itself turns oneDNN on only where the processor has AVX512_VNNI or better;
+ * elsewhere too it takes a third off the time of an update (measured on AVX2), most of it in the gradients of
+ * convolutions.
  *
  * @throws {TensorFlowMissingError} with one line that names the mend
  */
@@ -76,6 +85,7 @@ export function loadTensorFlow(): TensorFlowRuntime {
       },
     );
   }
+  useGraphCompiler(compileGraph);
   const backend = tf.backend() as unknown as { binding: { TF_Version: string }; isUsingGpuDevice: boolean };
   const usesGpu = backend.isUsingGpuDevice;
   const version = backend.binding.TF_Version;

@@ -9,7 +9,10 @@ export function averagesOverEpochs(
   return epochs > 0 ? createPolyakAverage(variables, { decay: 1 - 1 / (epochs * updatesPerEpoch + 1) }) : undefined;
 }
 
-/** Does `work` with the averages, where there are any, in the place of the variables; `exchange` is the step that swaps them. */
+/**
+ * Does `work` with the averages, where there are any, in the place of the variables; `exchange` is the step that swaps
+ * them.
+ */
 export function withAverages<T>(averages: PolyakAverage | undefined, exchange: () => void, work: () => T): T {
   if (!averages) return work();
   exchange();

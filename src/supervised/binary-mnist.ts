@@ -1,7 +1,7 @@
 // MNIST of zeros and ones, as the generative models take it.
 
-import { choice } from '../cli/settings.ts';
-import { binarise, DEFAULT_DATA_DIR, loadLarochelleMnist, loadMnist } from './data/index.ts';
+import { binarise, DEFAULT_DATA_DIR, loadLarochelleMnist, loadMnist } from '../datasets/index.ts';
+import { choice } from '../settings/index.ts';
 
 export const binarisation = choice(
   'fixed: each pixel drawn once, from a seed of its own; larochelle: the files of Larochelle in --data-dir',

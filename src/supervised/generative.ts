@@ -1,18 +1,22 @@
 // What the generative models have in common: minibatches of images, a variational bound to raise, pictures to look at.
 import * as tf from '@tensorflow/tfjs';
+import { Batches } from '../datasets/index.ts';
 import { clipByGlobalNorm, createOptimizer, type NamedVariable, type OptimizerConfig } from '../optimizers/index.ts';
 import { deriveSeed } from '../random/index.ts';
 import { gridPicture, type Picture, scalePicture } from '../report/pictures.ts';
+import type { Numbers } from '../runs/events.ts';
+import { meansOf } from '../runs/means.ts';
 import { compile, type InputSpec, type Precision } from '../runtime/compile/index.ts';
 import type { NoiseSeed } from '../runtime/seeded-noise.ts';
 import { averagesOverEpochs, withAverages } from './averages.ts';
-import { Batches } from './data/index.ts';
-import { meansOf } from './means.ts';
-import type { Metrics, SupervisedTask } from './task.ts';
+import type { SupervisedTask } from './task.ts';
 import { testBatches } from './test-batches.ts';
 import { countParameters, namedTensors } from './variables.ts';
 
-/** A model of images as functions of tensors that draw their noise from a seed; none reads a value but `initialize`. Images are float32 `[batch, height, width, channels]`. */
+/**
+ * A model of images as functions of tensors that draw their noise from a seed; none reads a value but `initialize`.
+ * Images are float32 `[batch, height, width, channels]`.
+ */
 export interface GenerativeModel {
   readonly variables: readonly NamedVariable[];
   /** In nats, `[batch]` each; `objective`, a scalar, is what training raises. */
@@ -24,7 +28,10 @@ export interface GenerativeModel {
   };
   /** `[batch]`, from so many samples; where the model knows one. */
   importanceBound?(images: tf.Tensor4D, noiseSeed: NoiseSeed, samples: number): tf.Tensor1D;
-  /** Images made up: `[steps, count, height, width, channels]`, the last step their final state; probabilities, or levels of 0 to 255. */
+  /**
+   * Images made up: `[steps, count, height, width, channels]`, the last step their final state; probabilities, or
+   * levels of 0 to 255.
+   */
   sample(count: number, noiseSeed: NoiseSeed): tf.Tensor5D;
   /** The images by way of the model, likewise without steps; where the model does that. */
   reconstruct?(images: tf.Tensor4D, noiseSeed: NoiseSeed): tf.Tensor4D;
@@ -36,7 +43,7 @@ export interface GenerativeModel {
 export interface GenerativeOptions {
   seed: number;
   batchSize: number;
-  /** Of one image: height, width, channels. */
+  /** The shape of one image: height, width, channels. */
   shape: readonly [number, number, number];
   /** Bytes, one an element: 0 and 1 ('unit'), or levels of 0 to 255. */
   range: 'unit' | 'levels';
@@ -153,6 +160,7 @@ export function generativeTask(model: GenerativeModel, options: GenerativeOption
     batches,
     variables: own,
     parameters: countParameters(model.variables),
+    testExamples: testCount,
     pull: () => program.pull(Object.values(own)),
     push: () => program.push(Object.values(own)),
     update({ arrays }, { updates }) {
@@ -245,7 +253,7 @@ function strip(
 }
 
 /** Bounds of levels are also told in bits a dimension: -bound/(dimensions ln 2); lower is better. */
-function withBits(metrics: Metrics, dimensions: number, range: GenerativeOptions['range']): Metrics {
+function withBits(metrics: Numbers, dimensions: number, range: GenerativeOptions['range']): Numbers {
   if (range !== 'levels') return metrics;
   const bits = (nats: number) => -nats / (dimensions * Math.LN2);
   const { testBound, testImportanceBound } = metrics;
@@ -257,7 +265,7 @@ function withBits(metrics: Metrics, dimensions: number, range: GenerativeOptions
 }
 
 /** "test bound -98.12 nats (reconstruction 75.10, kl 23.02)" */
-export function describeBound(metrics: Metrics): string {
+export function describeBound(metrics: Numbers): string {
   const { bound, testBound, testReconstruction, testKl, testBitsPerDimension, testImportanceBound } = metrics;
   const nats = (value: number) => value.toFixed(2);
   return [

@@ -1,20 +1,11 @@
-export * from './data/index.ts';
 export {
-  type Evaluation,
-  evaluateRun,
-  type RunDescription,
-  resumeRun,
-  type SupervisedRunOptions,
-  trainNewRun,
+  evaluateTaskRun,
+  resumeTaskRun,
+  startTaskRun,
+  type TaskEvaluation,
+  type TaskRunOptions,
 } from './run.ts';
-export type {
-  CreateOptions,
-  EvaluateOptions,
-  Metrics,
-  Moment,
-  Recipe,
-  SupervisedTask,
-  TaskDefinition,
-} from './task.ts';
-export { resolveConfig, tasks } from './tasks.ts';
-export { type SupervisedStatus, type SupervisedSummary, trainSupervised } from './trainer.ts';
+export type { TaskSettings } from './settings.ts';
+export type { Moment, SupervisedTask, TaskCreateOptions, TaskDefinition, TaskEvaluateOptions } from './task.ts';
+export { type AnyTask, findTask, tasks } from './tasks.ts';
+export { SupervisedTraining } from './trainable.ts';

@@ -8,7 +8,7 @@ export function optimizerConfig({
 }: {
   optimizer: 'adam' | 'adamax' | 'sgd';
   learningRate: number;
-  /** Of sgd the momentum. */
+  /** The decay of the mean gradient; for sgd the momentum. */
   beta1?: number;
 }): OptimizerConfig {
   if (name === 'sgd') return { name, learningRate, momentum: beta1 };

@@ -1,177 +1,181 @@
-// Whole runs in run folders: new ones, resumed ones, evaluations.
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import * as tf from '@tensorflow/tfjs';
-import { z } from 'zod';
-import { UsageError } from '../cli/index.ts';
+// Whole runs of tasks in run folders: new ones, resumed ones, evaluations.
 import { DamagedFileError } from '../files/errors.ts';
+import type { Numbers } from '../runs/events.ts';
+import { RunFolder } from '../runs/folder.ts';
+import { describeMaking } from '../runs/machine.ts';
+import { metricsFile } from '../runs/metrics.ts';
+import { processNumbers } from '../runs/process.ts';
+import { type ResumePoint, resumeIn } from '../runs/resume.ts';
+import { Run } from '../runs/run.ts';
+import { readState } from '../runs/state.ts';
+import { type TensorBoardWriter, tensorBoardScalars } from '../runs/tensorboard.ts';
+import { saveEvery, type Tracker } from '../runs/tracker.ts';
+import { StateError } from '../runs/trainable.ts';
 import { precisionWarning } from '../runtime/tensorflow.ts';
-import { RunFolder } from '../training/run-folder.ts';
-import type { TensorBoardWriter } from '../training/tensorboard.ts';
-import { MetricsLog } from './metrics-log.ts';
-import type { CommonConfig } from './settings.ts';
-import type { EvaluateOptions, Metrics, SupervisedTask } from './task.ts';
-import { findTask, parseConfig, resumedConfig } from './tasks.ts';
-import {
-  restoreSupervised,
-  type SupervisedStatus,
-  type SupervisedSummary,
-  type TrainerState,
-  trainSupervised,
-} from './trainer.ts';
+import { parseSettings, resumedSettings, SettingError } from '../settings/index.ts';
+import { evaluateEpochs } from './evaluate-epochs.ts';
+import type { TaskSettings } from './settings.ts';
+import type { TaskEvaluateOptions } from './task.ts';
+import { type AnyTask, findTask } from './tasks.ts';
+import { SupervisedTraining } from './trainable.ts';
 
-/** What `config.json` holds. */
-const descriptionSchema = z.strictObject({
-  experiment: z.literal('supervised'),
-  task: z.string(),
-  recipe: z.string(),
-  /** Of this package. */
-  version: z.string(),
-  config: z.record(z.string(), z.unknown()),
-});
-
-export interface RunDescription {
-  task: string;
-  recipe: string;
-  config: CommonConfig;
-}
-
-export interface SupervisedRunOptions {
-  runDir: string;
-  version: string;
-  signal?: AbortSignal;
+export interface TaskRunOptions {
+  /** Where the run is written. */
+  readonly runDir: string;
   /** Opens TensorBoard's event file in a folder. */
-  openBoard?: (folder: string) => TensorBoardWriter;
+  readonly openBoard?: ((folder: string) => TensorBoardWriter) | undefined;
+  /** Further trackers. */
+  readonly trackers?: readonly Tracker[] | undefined;
+  /** Asked to stop, the run saves and ends. */
+  readonly signal?: AbortSignal | undefined;
   /** Hears what happens, a line each. */
-  note: (line: string) => void;
+  readonly note?: ((line: string) => void) | undefined;
   /** Called once the network stands, before the first update. */
-  onStart?: (start: RunDescription & { updates: number; totalUpdates: number; parameters: number }) => void;
-  onStatus?: (status: SupervisedStatus) => void;
-  onEvaluated?: (epoch: number, metrics: Metrics) => void;
+  readonly onStart?:
+    | ((start: { definition: AnyTask; training: SupervisedTraining; total: number }) => void)
+    | undefined;
+  /** Takes the folder's lock, whoever has it. */
+  readonly forceUnlock?: boolean | undefined;
 }
 
-/** A new run in an empty or new folder. */
-export async function trainNewRun(run: RunDescription, options: SupervisedRunOptions): Promise<SupervisedSummary> {
-  const { task: name, recipe, config } = run;
-  const slow = precisionWarning(config.precision);
-  if (slow !== undefined) options.note(slow);
-  const task = await findTask(name).create(config, { note: options.note, restoring: false });
-  try {
-    const description = { experiment: 'supervised', task: name, recipe, version: options.version, config };
-    const folder = await RunFolder.create(options.runDir, description);
-    try {
-      return await train(run, task, folder, options);
-    } finally {
-      folder.unlock();
-    }
-  } finally {
-    task.dispose();
-  }
+/** A new run of a task in an empty or new folder, ready to be gone through. */
+export async function startTaskRun(
+  definition: AnyTask,
+  settings: TaskSettings,
+  preset: string | null,
+  options: TaskRunOptions,
+): Promise<Run> {
+  return prepare(definition, settings, options, { isNew: true }, (training) =>
+    RunFolder.create(options.runDir, {
+      ...describeMaking(),
+      kind: 'supervised',
+      name: definition.name,
+      preset,
+      settings: { ...settings },
+      data: { trainExamples: training.task.batches.getState().count, testExamples: training.task.testExamples },
+    }),
+  );
 }
 
-/** Goes on with the run in a folder from its newest checkpoint, with the numbers that it would have had without the stop. */
-export async function resumeRun(
-  given: Record<string, unknown>,
-  options: SupervisedRunOptions,
-): Promise<SupervisedSummary & RunDescription> {
+/**
+ * Goes on with the run in a folder from its newest whole checkpoint, with the numbers that it would have had without
+ * the stop.
+ * @param given Settings in place of the stored ones, where they may change.
+ */
+export async function resumeTaskRun(given: Partial<TaskSettings>, options: TaskRunOptions): Promise<Run> {
   const folder = RunFolder.open(options.runDir);
-  const stored = await readDescription(folder);
-  const config = resumedConfig(stored.task, stored.config, given);
-  const checkpoint = await folder.checkpoint();
-  folder.lock();
-  try {
-    const task = await findTask(stored.task).create(config, { note: options.note, restoring: true });
-    try {
-      const resumeFrom = await restoreSupervised(task, checkpoint.path);
-      const run = { ...stored, config };
-      return { ...(await train(run, task, folder, options, resumeFrom)), ...run };
-    } finally {
-      task.dispose();
-    }
-  } finally {
-    folder.unlock();
-  }
+  const { definition, settings: stored } = await readTaskRun(folder);
+  const settings = resumedSettings(definition, stored, given) as TaskSettings;
+  return resumeIn(folder, { force: options.forceUnlock, note: options.note }, (point) =>
+    prepare(definition, settings, options, { isNew: false, point }, async () => folder),
+  );
 }
 
-export interface Evaluation {
+/** What an evaluation has found. */
+export interface TaskEvaluation {
   task: string;
-  recipe: string;
+  recipe: string | null;
   run: string;
   /** Updates before the checkpoint. */
   checkpoint: number;
-  config: CommonConfig;
-  metrics: Metrics;
+  settings: TaskSettings;
+  metrics: Numbers;
 }
 
 /** Tests a checkpoint of a run, the newest where none is named, on the whole test set. */
-export async function evaluateRun(
+export async function evaluateTaskRun(
   runDir: string,
-  options: EvaluateOptions & {
+  options: TaskEvaluateOptions & {
     checkpoint?: number;
     importanceSamples?: number;
     /** Settings in place of the run's: `dataDir`, `testExamples`. */
-    given: Record<string, unknown>;
-    note: (line: string) => void;
+    given?: Partial<TaskSettings>;
+    note?: (line: string) => void;
   },
-): Promise<Evaluation> {
+): Promise<TaskEvaluation> {
+  const { note = () => {}, importanceSamples, given = {} } = options;
   const folder = RunFolder.open(runDir);
-  const { task: name, recipe, config: stored } = await readDescription(folder);
-  const config = resumedConfig(name, stored, options.given);
-  const definition = findTask(name);
-  if (options.importanceSamples !== undefined && !definition.hasImportanceBound) {
-    throw new UsageError(`--importance-samples ${options.importanceSamples}: ${name} has no such bound; leave it out`);
+  const { definition, settings: stored, preset } = await readTaskRun(folder);
+  const settings = resumedSettings(definition, stored, given) as TaskSettings;
+  if (importanceSamples !== undefined && !definition.hasImportanceBound) {
+    const reason = `: ${definition.name} has no such bound`;
+    throw new SettingError({ key: 'importanceSamples', value: importanceSamples, reason, mend: 'leave it out' });
   }
-  const { path, step } = await folder.checkpoint(options.checkpoint);
-  const { note, importanceSamples } = options;
-  const task = await definition.create(config, { note, restoring: true, importanceSamples });
+  const { path, step } = await folder.checkpoints.find(options.checkpoint, note);
+  const task = await definition.create(settings, { note, restoring: true, importanceSamples });
   try {
-    await restoreSupervised(task, path);
-    return { task: name, recipe, run: runDir, checkpoint: step, config, metrics: task.evaluate(options) };
+    const training = new SupervisedTraining(task, settings.epochs);
+    const state = await readState(path);
+    try {
+      training.setState(state);
+    } catch (error) {
+      throw error instanceof StateError ? new DamagedFileError(path, error.message) : error;
+    }
+    const metrics = task.evaluate(options);
+    return { task: definition.name, recipe: preset, run: runDir, checkpoint: step, settings, metrics };
   } finally {
     task.dispose();
   }
 }
 
-/** @throws UsageError for the folder of another kind of run; DamagedFileError. */
-export async function readDescription(folder: RunFolder): Promise<RunDescription> {
-  const stored = await folder.readConfig();
-  if ((stored as { agent?: string } | null)?.agent !== undefined) {
-    throw new UsageError(`${folder.path} is the run of an agent: use train-agent and evaluate-agent for it`);
+/** The task of the run in a folder, and its settings. @throws SettingError; DamagedFileError. */
+export async function readTaskRun(
+  folder: RunFolder,
+): Promise<{ definition: AnyTask; settings: TaskSettings; preset: string | null }> {
+  const { kind, name, settings, preset } = await folder.describe();
+  if (kind !== 'supervised') {
+    throw new DamagedFileError(folder.path, 'it is the run of an agent: use train-agent and evaluate-agent for it');
   }
-  const result = descriptionSchema.safeParse(stored);
-  if (!result.success) throw new DamagedFileError(folder.configPath, z.prettifyError(result.error));
-  const { task, recipe, config } = result.data;
-  return { task, recipe, config: parseConfig(task, config, folder.configPath) };
+  const definition = findTask(name);
+  return { definition, preset, settings: parseSettings(definition, settings, folder.configPath) as TaskSettings };
 }
 
-async function train(
-  run: RunDescription,
-  task: SupervisedTask,
-  folder: RunFolder,
-  options: SupervisedRunOptions,
-  resumeFrom?: TrainerState,
-): Promise<SupervisedSummary> {
-  await mkdir(join(folder.path, 'pictures'), { recursive: true });
-  const board = options.openBoard?.(join(folder.path, 'tensorboard'));
-  const log = new MetricsLog(folder.metricsPath, board, resumeFrom?.metricsBytes);
-  options.onStart?.({
-    ...run,
-    updates: resumeFrom?.updates ?? 0,
-    totalUpdates: run.config.epochs * task.batches.batchesPerEpoch,
-    parameters: task.parameters,
-  });
+async function prepare(
+  definition: AnyTask,
+  settings: TaskSettings,
+  { note = () => {}, openBoard, signal, onStart, trackers = [] }: TaskRunOptions,
+  { isNew, point }: { isNew: boolean; point?: ResumePoint | undefined },
+  openFolder: (training: SupervisedTraining) => Promise<RunFolder>,
+): Promise<Run> {
+  const slow = precisionWarning(settings.precision);
+  if (slow !== undefined) note(slow);
+  const task = await definition.create(settings, { note, restoring: point !== undefined });
+  let folder: RunFolder | undefined;
   try {
-    return await trainSupervised(task, run.config, {
+    const training = new SupervisedTraining(task, settings.epochs);
+    if (point) training.setState(point.state);
+    folder = await openFolder(training);
+    const made = folder;
+    const total = settings.epochs * training.perEpoch;
+    const board = openBoard?.(folder.tensorBoardPath);
+    const run = new Run({
+      trainable: training,
+      total,
+      reportPeriod: settings.logPeriodUpdates,
       folder,
-      log,
-      resumeFrom,
-      signal: options.signal,
-      note: options.note,
-      onStatus: options.onStatus,
-      onEvaluated: options.onEvaluated,
-      measure: () => ({ rssBytes: process.memoryUsage.rss(), numTensors: tf.memory().numTensors }),
+      keepCheckpoints: settings.keepCheckpoints,
+      trackers: [
+        metricsFile(folder.metricsPath),
+        ...(board ? [tensorBoardScalars(board)] : []),
+        ...trackers,
+        evaluateEpochs(training, settings.evaluationPeriodEpochs, { folder: folder.picturesPath, board }),
+        saveEvery(settings.checkpointPeriodEpochs * training.perEpoch),
+      ],
+      measure: processNumbers,
+      divergedMend: `give a {learningRate} below ${settings.learningRate}`,
+      signal,
+      note,
+      state: point?.loop,
+      close: () => {
+        task.dispose();
+        made.unlock();
+      },
     });
-  } finally {
-    log.close();
+    onStart?.({ definition, training, total });
+    return run;
+  } catch (error) {
+    task.dispose();
+    if (isNew) await folder?.discard();
+    throw error;
   }
 }

@@ -1,10 +1,8 @@
 // What the tasks' settings share: each task's schema is its command line and its config.json.
 import { z } from 'zod';
-import { choice, number, precision, seed, wholeNumber } from '../cli/settings.ts';
+import { choice, number, precision, seed, wholeNumber } from '../settings/index.ts';
 
-export const sizes = (help: string, unit: string) => z.array(z.int().min(1)).min(1).meta({ help, unit });
-
-/** Of several tasks. */
+/** The update rule, for tasks that leave it open. */
 export const optimizer = choice('update rule', ['adam', 'adamax', 'sgd']);
 
 /** What every task has. */
@@ -42,7 +40,7 @@ export const commonDefaults = {
 } as const;
 
 /** Settings that a resumed run may change: they do not touch what is learned. */
-export const CHANGEABLE: readonly string[] = [
+export const taskChangeable: readonly string[] = [
   'dataDir',
   'testExamples',
   'evaluationPeriodEpochs',
@@ -52,4 +50,5 @@ export const CHANGEABLE: readonly string[] = [
 ];
 
 const common = z.strictObject(commonSettings);
-export type CommonConfig = z.infer<typeof common>;
+/** The settings that every task has. */
+export type TaskSettings = z.infer<typeof common>;

@@ -1,4 +1,4 @@
-import type { LabelledImages } from './data/index.ts';
+import type { LabelledImages } from '../datasets/index.ts';
 
 /** The first `count` examples; all for 0 and for more than there are. */
 export function firstExamples({ images, labels }: LabelledImages, pixels: number, count: number): LabelledImages {

@@ -1,10 +1,13 @@
-import type { EvaluateOptions } from './task.ts';
+import type { TaskEvaluateOptions } from './task.ts';
 
-/** A whole test set in batches of one size, as a compiled step takes them: the last begins earlier, and `fresh` is where its unseen examples start. */
+/**
+ * A whole test set in batches of one size, as a compiled step takes them: the last begins earlier, and `fresh` is where
+ * its unseen examples start.
+ */
 export function* testBatches(
   count: number,
   batchSize: number,
-  onProgress?: EvaluateOptions['onProgress'],
+  onProgress?: TaskEvaluateOptions['onProgress'],
 ): Generator<{ start: number; fresh: number }> {
   for (let done = 0; done < count; ) {
     const start = Math.min(done, count - batchSize);

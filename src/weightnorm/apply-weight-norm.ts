@@ -1,4 +1,5 @@
-// From ordinary layers to weight-normalised ones and back: the model's description is rewritten, and the weights are carried over.
+// From ordinary layers to weight-normalised ones and back: the model's description is rewritten, and the weights are
+// carried over.
 import * as tf from '@tensorflow/tfjs';
 import { assignEffectiveWeights } from './effective.ts';
 import { type NormalizedKernel, normPreservingGain } from './kernels.ts';
@@ -43,9 +44,10 @@ export interface ApplyWeightNormOptions {
 }
 
 /**
- * A new model that computes what `model` does, its dense, convolution, embedding and recurrent layers (in nested models and wrappers too) weight-normalised with v = w
- * and g = ||w||: to go on training a trained model with weight normalization. Layer names, shared layers and everything else stay; the optimizer of a compiled model does
- * not come along. `model` is not touched; both are the caller's to dispose.
+ * A new model that computes what `model` does, its dense, convolution, embedding and recurrent layers (in nested models
+ * and wrappers too) weight-normalised with v = w and g = ||w||: to go on training a trained model with weight
+ * normalization. Layer names, shared layers and everything else stay; the optimizer of a compiled model does not come
+ * along. `model` is not touched; both are the caller's to dispose.
  *
  * @throws If `exclude` names a layer that the model does not have.
  */
@@ -69,8 +71,9 @@ export async function applyWeightNorm(
 }
 
 /**
- * A new model of ordinary layers that computes what `model` does at inference: each normalised layer's kernel becomes the one that it applies, g v/||v|| with weight
- * normalization, and running averages go into kernel and bias. For deployment where this library is not wanted. `model` is not touched; both are the caller's to dispose.
+ * A new model of ordinary layers that computes what `model` does at inference: each normalised layer's kernel becomes
+ * the one that it applies, g v/||v|| with weight normalization, and running averages go into kernel and bias. For
+ * deployment where this library is not wanted. `model` is not touched; both are the caller's to dispose.
  *
  * @throws For a layer with `layer` or `group` normalization, by name: what it computes depends on each example.
  */

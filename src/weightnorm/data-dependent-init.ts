@@ -34,7 +34,7 @@ const CONSTANT_UNIT_TOLERANCE = 1e-5;
 /** Statistics of one layer, gathered while the batch passes. */
 interface Visit {
   layer: NormalizedLayer;
-  /** 1 for constant units, `[units]`. */
+  /** Has a 1 for every constant unit, `[units]`. */
   constant: tf.Tensor;
 }
 
@@ -72,8 +72,8 @@ export function dataDependentInit(
   const done = layers.find((layer) => layer.dataInitialized);
   if (done && !force) {
     throw new Error(
-      `dataDependentInit: layer "${done.name}" was already initialised from data, perhaps before the model was saved; ` +
-        'pass {force: true} to overwrite its weights',
+      `dataDependentInit: layer "${done.name}" was already initialised from data, perhaps before the model was ` +
+        'saved; pass {force: true} to overwrite its weights',
     );
   }
   checkBatch(batch);
@@ -164,7 +164,10 @@ function report(visits: Visit[]): DataDependentInitReport {
     .filter(({ zeroVarianceUnits }) => zeroVarianceUnits.length > 0)
     .map(({ name, units, zeroVarianceUnits }) => {
       const shown = zeroVarianceUnits.slice(0, 10).join(', ') + (zeroVarianceUnits.length > 10 ? ', ...' : '');
-      return `layer "${name}": ${zeroVarianceUnits.length} of ${units} units do not vary over the batch (${shown}); they start as if their std were 1`;
+      return (
+        `layer "${name}": ${zeroVarianceUnits.length} of ${units} units do not vary over the batch (${shown}); they ` +
+        'start as if their std were 1'
+      );
     });
   return { layers, warnings };
 }

@@ -1,13 +1,16 @@
-// Initialisation without data, Arpit et al. 2019, "How to Initialize your Network? Robust Initialization for WeightNorm & ResNets".
+// Initialisation without data, Arpit et al. 2019, "How to Initialize your Network? Robust Initialization for WeightNorm
+// & ResNets".
 import * as tf from '@tensorflow/tfjs';
 import { type NormalizedKernel, unitsOf } from './kernels.ts';
 import { unitAxes } from './units.ts';
 
 /**
- * Gives a kernel orthogonal units: v of each unit is at right angles to the others' (where there are more units than elements in one, to the others' of its
- * block of that many), and g = sqrt(factor fanIn / fanOut). With factor 2 a layer followed by a ReLU keeps the length of its input.
+ * Gives a kernel orthogonal units: v of each unit is at right angles to the others' (where there are more units than
+ * elements in one, to the others' of its block of that many), and g = sqrt(factor fanIn / fanOut). With factor 2 a
+ * layer followed by a ReLU keeps the length of its input.
  *
- * The directions come from the kernel's present values, made orthogonal in float64, so they follow its initializer's seed.
+ * The directions come from the kernel's present values, made orthogonal in float64, so they follow its initializer's
+ * seed.
  */
 export function initializeDataFree(kernel: NormalizedKernel, factor: number): void {
   const { variable, gain } = kernel;
@@ -26,7 +29,10 @@ export function initializeDataFree(kernel: NormalizedKernel, factor: number): vo
   });
 }
 
-/** How many weights each input channel feeds. The last two axes of a kernel are channels; inputs come first but in transposed convolutions. */
+/**
+ * How many weights each input channel feeds. The last two axes of a kernel are channels; inputs come first but in
+ * transposed convolutions.
+ */
 function fanOutOf(shape: readonly number[], axes: readonly number[]): number {
   const inputAxis = axes.includes(shape.length - 1) ? shape.length - 2 : shape.length - 1;
   return tf.util.sizeFromShape([...shape]) / shape[inputAxis]!;

@@ -9,17 +9,23 @@ const QUANTITIES = ['norm', 'gain', 'effectiveLearningRate', 'angle', 'gradientA
 // A type and not an interface, so that tf.tidy may return it.
 /** One kernel of a model at one moment: tensors of `[units]`, units in the order of the kernel's unit axes. */
 export type DiagnosticsRow = {
-  /** Its layer: "conv1", or "encoder/conv1" in a nested model. */
+  /** Name of the layer: "conv1", or "encoder/conv1" in a nested model. */
   layer: string;
-  /** Its variable: "kernel", "depthwise_kernel", ... */
+  /** Name of the variable: "kernel", "depthwise_kernel", ... */
   kernel: string;
   /** ||v||; of v less its mean, where the normalization centres it. */
   norm: tf.Tensor1D;
   /** g; without weight normalization ||w||. */
   gain: tf.Tensor1D;
-  /** learningRate g^2 / ||v||^2: the rate at which w follows -dL/dw across itself (Salimans & Kingma 2016, section 2.1). Without normalization the rate itself. */
+  /**
+   * learningRate g^2 / ||v||^2: the rate at which w follows -dL/dw across itself (Salimans & Kingma 2016, section 2.1).
+   * Without normalization the rate itself.
+   */
   effectiveLearningRate: tf.Tensor1D;
-  /** Angle that v/||v|| has turned since the last measurement, radians; 0 where it has or had none (v = 0). Absent in the first measurement. */
+  /**
+   * Angle that v/||v|| has turned since the last measurement, radians; 0 where it has or had none (v = 0). Absent in
+   * the first measurement.
+   */
   angle?: tf.Tensor1D;
   /** |dL/dv . v/||v|||: 0 but for rounding under weight normalization. Absent without a gradient. */
   gradientAlong?: tf.Tensor1D;
@@ -28,16 +34,24 @@ export type DiagnosticsRow = {
 };
 
 export interface MeasureOptions {
-  /** Of the optimizer, at this update. For Adam and its like the effective rate leaves out their own scaling. */
+  /**
+   * Learning rate of the optimizer at this update. For Adam and its like the effective rate leaves out their own
+   * scaling.
+   */
   learningRate: number;
-  /** dL/dv by name of variable, as `tf.variableGrads` returns them; kernels without one (frozen layers) have no gradient columns. */
+  /**
+   * dL/dv by name of variable, as `tf.variableGrads` returns them; kernels without one (frozen layers) have no gradient
+   * columns.
+   */
   gradients?: Readonly<Record<string, tf.Tensor>>;
 }
 
 export interface Diagnostics {
   /**
-   * Measures every kernel. The rows' tensors are the caller's to dispose, with `tf.dispose(rows)` or `tf.tidy`; no value is read.
-   * @throws If the learning rate is not a number >= 0, no gradient belongs to a kernel of the model, or one has another shape; nothing is remembered then.
+   * Measures every kernel. The rows' tensors are the caller's to dispose, with `tf.dispose(rows)` or `tf.tidy`; no
+   * value is read.
+   * @throws If the learning rate is not a number >= 0, no gradient belongs to a kernel of the model, or one has another
+   *   shape; nothing is remembered then.
    */
   measure(options: MeasureOptions): DiagnosticsRow[];
   /** Frees the remembered directions; the model stays. */
@@ -45,8 +59,9 @@ export interface Diagnostics {
 }
 
 /**
- * Watches the kernels of a model: those of normalised layers, and of `tf.layers`' dense and convolution layers. Remembers the direction of each unit between
- * measurements, a copy of all kernels. Layers inside wrappers such as timeDistributed are not found.
+ * Watches the kernels of a model: those of normalised layers, and of `tf.layers`' dense and convolution layers.
+ * Remembers the direction of each unit between measurements, a copy of all kernels. Layers inside wrappers such as
+ * timeDistributed are not found.
  *
  * A compiled program keeps variables to itself: call its `pull()` before `measure`.
  *
@@ -56,7 +71,8 @@ export function createDiagnostics(model: tf.LayersModel): Diagnostics {
   const watched = kernelsOf(model);
   if (watched.length === 0) {
     throw new Error(
-      `createDiagnostics: model "${model.name}" has no kernel to measure: give it dense or convolution layers, and an input shape so that they are built`,
+      `createDiagnostics: model "${model.name}" has no kernel to measure: give it dense or convolution layers, ` +
+        'and an input shape so that they are built',
     );
   }
   return {
@@ -75,7 +91,10 @@ export function createDiagnostics(model: tf.LayersModel): Diagnostics {
   };
 }
 
-/** Means over the units by "layer/kernel/quantity", such as "conv1/kernel/norm": for TensorBoard. Reads values synchronously, so not for WebGPU. */
+/**
+ * Means over the units by "layer/kernel/quantity", such as "conv1/kernel/norm": for TensorBoard. Reads values
+ * synchronously, so not for WebGPU.
+ */
 export function diagnosticScalars(rows: readonly DiagnosticsRow[]): Record<string, number> {
   const entries = rows.flatMap((row) =>
     QUANTITIES.flatMap((quantity) => {
@@ -178,14 +197,16 @@ function checkGradients(watched: readonly Watched[], gradients: Readonly<Record<
   const variables = watched.map(({ kernel }) => variableOf(kernel));
   if (!variables.some(({ name }) => name in gradients)) {
     throw new Error(
-      `measure: gradients has none of the model's kernels (${variables[0]!.name}, ...): give the grads of tf.variableGrads`,
+      `measure: gradients has none of the model's kernels (${variables[0]!.name}, ...): give the grads of ` +
+        'tf.variableGrads',
     );
   }
   for (const { name, shape } of variables) {
     const gradient = gradients[name];
     if (gradient && !tf.util.arraysEqual(gradient.shape, shape)) {
       throw new Error(
-        `measure: the gradient of "${name}" has shape [${gradient.shape}] and the variable [${shape}]: give dL/dv by name of variable`,
+        `measure: the gradient of "${name}" has shape [${gradient.shape}] and the variable [${shape}]: give dL/dv ` +
+          'by name of variable',
       );
     }
   }

@@ -8,14 +8,16 @@ import { partsOf } from './plain-layers.ts';
 import { isNormalizedRecurrent, type NormalizedRecurrentLayer } from './recurrent.ts';
 
 /**
- * Makes `target` compute what `source` does. The two are the same network, but layers of `target` may be plain where those of `source` are
- * normalised: they get the weights w = g v/||v|| and b - movingMean that `source` applies at inference, so that a network whose weights
- * stay as they are for many calls, such as a target network, spends nothing on norms. All other weights are copied.
+ * Makes `target` compute what `source` does. The two are the same network, but layers of `target` may be plain where
+ * those of `source` are normalised: they get the weights w = g v/||v|| and b - movingMean that `source` applies at
+ * inference, so that a network whose weights stay as they are for many calls, such as a target network, spends nothing
+ * on norms. All other weights are copied.
  *
  * Layers inside nested models, wrappers such as timeDistributed and bidirectional, and recurrent layers are found.
  *
  * Reads no value, so it may be a step of `compile()`.
- * @throws If the layers or their weights do not correspond, or a layer has `layer` or `group` normalization, which no plain weights have.
+ * @throws If the layers or their weights do not correspond, or a layer has `layer` or `group` normalization, which no
+ *   plain weights have.
  */
 export function assignEffectiveWeights(target: tf.LayersModel, source: tf.LayersModel): void {
   assignLayers(target.layers, source.layers);
@@ -24,7 +26,8 @@ export function assignEffectiveWeights(target: tf.LayersModel, source: tf.Layers
 function assignLayers(targets: readonly tf.layers.Layer[], sources: readonly tf.layers.Layer[]): void {
   if (targets.length !== sources.length) {
     throw new Error(
-      `assignEffectiveWeights: the target has ${targets.length} layers and the source ${sources.length}: build both with the same layers`,
+      `assignEffectiveWeights: the target has ${targets.length} layers and the source ${sources.length}: build ` +
+        'both with the same layers',
     );
   }
   targets.forEach((layer, i) => {
@@ -41,7 +44,8 @@ function weightsFor(layer: tf.layers.Layer, from: tf.layers.Layer): tf.Tensor[] 
   if (wanted === given) return from.weights.map((weight) => weight.read());
   if (wanted !== 'none') {
     throw new Error(
-      `assignEffectiveWeights: layer "${layer.name}" of the target has normalization '${wanted}', the source's '${given}': give the target 'none' or the same`,
+      `assignEffectiveWeights: layer "${layer.name}" of the target has normalization '${wanted}', the source's ` +
+        `'${given}': give the target 'none' or the same`,
     );
   }
   return effectiveWeights(from as NormalizedLayer | NormalizedRecurrentLayer);
@@ -54,7 +58,8 @@ function normalizationOf(layer: tf.layers.Layer): Normalization {
 function assign({ name, weights }: tf.layers.Layer, values: readonly tf.Tensor[]): void {
   if (weights.length !== values.length) {
     throw new Error(
-      `assignEffectiveWeights: layer "${name}" of the target has ${weights.length} weights, the source gives ${values.length}: build both with the same arguments`,
+      `assignEffectiveWeights: layer "${name}" of the target has ${weights.length} weights, the source gives ` +
+        `${values.length}: build both with the same arguments`,
     );
   }
   weights.forEach((weight, i) => {
@@ -63,8 +68,9 @@ function assign({ name, weights }: tf.layers.Layer, values: readonly tf.Tensor[]
 }
 
 /**
- * The weights with which the layer of tf.layers computes the same at inference: its kernels and, where the layer has a bias or a running mean, its bias, in
- * that layer's order (kernel, recurrent kernel, bias in recurrent layers). New tensors: dispose of them. Stale as soon as a weight of the layer changes.
+ * The weights with which the layer of tf.layers computes the same at inference: its kernels and, where the layer has a
+ * bias or a running mean, its bias, in that layer's order (kernel, recurrent kernel, bias in recurrent layers). New
+ * tensors: dispose of them. Stale as soon as a weight of the layer changes.
  * @throws For `layer` and `group` normalization, which depend on each example.
  */
 export function effectiveWeights(layer: NormalizedLayer | NormalizedRecurrentLayer): tf.Tensor[] {
@@ -79,14 +85,18 @@ export function effectiveWeights(layer: NormalizedLayer | NormalizedRecurrentLay
 }
 
 /**
- * The plain kernel w that a layer with one kernel applies at inference, in its shape: g v/||v|| with weight normalization. With it and
- * {@link effectiveBias}, a layer of tf.layers computes the same. A new tensor: dispose of it.
+ * The plain kernel w that a layer with one kernel applies at inference, in its shape: g v/||v|| with weight
+ * normalization. With it and {@link effectiveBias}, a layer of tf.layers computes the same. A new tensor: dispose of
+ * it.
  */
 export function effectiveKernel(layer: NormalizedLayer): tf.Tensor {
   return effectiveKernelOf(layer, built(layer).at(-1)!);
 }
 
-/** The plain bias of a layer at inference, `[units]`, b - movingMean without batch normalization; zeros where it has neither. A new tensor: dispose of it. */
+/**
+ * The plain bias of a layer at inference, `[units]`, b - movingMean without batch normalization; zeros where it has
+ * neither. A new tensor: dispose of it.
+ */
 export function effectiveBias(layer: NormalizedLayer): tf.Tensor {
   const last = built(layer).at(-1)!;
   const { bias, movingMean, movingVariance } = layer;
@@ -124,7 +134,8 @@ function built(layer: NormalizedLayer | NormalizedRecurrentLayer): readonly Norm
   if (layer.kernels.length === 0) throw new Error(`layer "${layer.name}" has no weights yet: build its model first`);
   if (outputNormalization === 'layer' || outputNormalization === 'group') {
     throw new Error(
-      `layer "${layer.name}" has '${outputNormalization}' normalization, which depends on each example: no plain weights compute the same`,
+      `layer "${layer.name}" has '${outputNormalization}' normalization, which depends on each example: no plain ` +
+        'weights compute the same',
     );
   }
   return layer.kernels;

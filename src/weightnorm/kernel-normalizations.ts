@@ -9,16 +9,18 @@ export const STANDARDIZE_EPSILON = 1e-5;
 export const SCALED_STANDARDIZE_EPSILON = 1e-4;
 
 /**
- * Centred weight normalization (Huang et al. 2017, "Centered Weight Normalization in Accelerating Training of Deep Neural Networks"):
+ * Centred weight normalization (Huang et al. 2017, "Centered Weight Normalization in Accelerating Training of Deep
+ * Neural Networks"):
  *
  *   u = v - mean(v),  w = s u / ||u||,  ||u|| = sqrt(sum(u^2) + epsilon), per output unit.
  *
  * For s = 1, dL/dv = (1/||u||) [dL/dw - (w . dL/dw) w - mean(dL/dw)].
  *
  * @param v Direction, float32, any shape.
- * @param s Scale: learned, in a shape that `weightNormalize` takes for g, or one number for all units (the authors' fixed one is sqrt(2), for ReLU).
- * @returns w, in the shape of v; the mean of each unit is 0. Equal elements give w = 0 if float32 has their mean, else its
- *   rounding over sqrt(epsilon): from 10 on that is noise of full length.
+ * @param s Scale: learned, in a shape that `weightNormalize` takes for g, or one number for all units (the authors'
+ *   fixed one is sqrt(2), for ReLU).
+ * @returns w, in the shape of v; the mean of each unit is 0. Equal elements give w = 0 if float32 has their mean, else
+ *   its rounding over sqrt(epsilon): from 10 on that is noise of full length.
  * @throws As `weightNormalize`, and where a unit has one element.
  */
 export function centeredWeightNormalize(
@@ -47,9 +49,9 @@ export interface StandardizeWeightsOptions {
  *
  *   w = (v - mean(v)) / (std(v) + epsilon), per output unit; std is the population's.
  *
- * It has no gain: it is meant to be followed by group normalization. A unit of equal elements gives a finite gradient, and
- * w = 0 if float32 has their mean; else w is the mean's rounding over (itself + epsilon): 0.003 for 0.3, noise of size 1 for 1000.1.
- * From std(v) sqrt(fan-in) = 1.8e19 on w and the gradient are 0, as in `weightNormalize`.
+ * It has no gain: it is meant to be followed by group normalization. A unit of equal elements gives a finite gradient,
+ * and w = 0 if float32 has their mean; else w is the mean's rounding over (itself + epsilon): 0.003 for 0.3, noise of
+ * size 1 for 1000.1. From std(v) sqrt(fan-in) = 1.8e19 on w and the gradient are 0, as in `weightNormalize`.
  *
  * @returns w, in the shape of v.
  * @throws If the unit axes or epsilon are impossible, or a unit has one element.
@@ -61,7 +63,8 @@ export function standardizeWeights(v: tf.Tensor, options: StandardizeWeightsOpti
   checkFanIn('standardizeWeights', v, unitAxis);
   const { reduced } = unitAxes(v.shape, unitAxis);
   const mean = (t: tf.Tensor) => tf.mean(t, reduced, true);
-  // With c = v - mean(v), d = std + epsilon: dL/dc = dy/d - c mean(dy c) / (std d^2); the second part is 0 where std is 0.
+  // With c = v - mean(v), d = std + epsilon: dL/dc = dy/d - c mean(dy c) / (std d^2); the second part is 0 where std is
+  // 0.
   const scale = tf.customGrad((...inputs) => {
     const [c, save] = inputs as unknown as [tf.Tensor, tf.GradSaveFunc];
     const std = tf.sqrt(mean(tf.square(c)));
@@ -93,8 +96,8 @@ export interface ScaledStandardizeWeightsOptions extends StandardizeWeightsOptio
  *
  * Then ||w|| = activationGain gain, so inputs of variance 1 give outputs of variance (activationGain gain)^2.
  *
- * From ||v - mean(v)|| = 7e12 on dL/dv lacks its part along v (the gradient of the root overflows); from 1.8e19 on w and the
- * gradients are 0.
+ * From ||v - mean(v)|| = 7e12 on dL/dv lacks its part along v (the gradient of the root overflows); from 1.8e19 on w
+ * and the gradients are 0.
  *
  * @param gain Learned, one a unit, in a shape that `weightNormalize` takes for g.
  * @returns w, in the shape of v.
@@ -121,7 +124,8 @@ export function scaledStandardizeWeights(
 }
 
 /**
- * 1 / std of an activation of normally distributed numbers of variance 1, as in the NF-Nets' code (Brock et al. 2021): with them variances stay 1 through the network.
+ * 1 / std of an activation of normally distributed numbers of variance 1, as in the NF-Nets' code (Brock et al. 2021):
+ * with them variances stay 1 through the network.
  */
 export const ACTIVATION_GAINS = {
   linear: 1,

@@ -5,7 +5,10 @@ import { unitNorms, weightNormalize } from './normalize.ts';
 import type { KernelNormalization, NormalizationSettings } from './options.ts';
 import { unitAxes } from './units.ts';
 
-/** One kernel of a layer and how it is normalised. Dense and convolution layers have one, separable and recurrent ones two. */
+/**
+ * One kernel of a layer and how it is normalised. Dense and convolution layers have one, separable and recurrent ones
+ * two.
+ */
 export interface NormalizedKernel {
   /** Name of the variable in its layer: `kernel`, `depthwise_kernel`, `recurrent_kernel`, ... */
   readonly name: string;
@@ -15,15 +18,19 @@ export interface NormalizedKernel {
   readonly unitAxes: readonly number[];
   /** Undefined: v is used as it is. */
   readonly normalization: KernelNormalization | undefined;
-  /** g: a variable, `[units]` (flattened where there are several unit axes), a constant for all units, or undefined where the normalization has none. */
+  /**
+   * g: a variable, `[units]` (flattened where there are several unit axes), a constant for all units, or undefined
+   * where the normalization has none.
+   */
   readonly gain: tf.LayerVariable | number | undefined;
   readonly epsilon: number;
-  /** Of scaled weight standardization. */
+  /** The gain of scaled weight standardization for the activation that follows. */
   readonly activationGain: number;
 }
 
 /**
- * A layer's kernel with the gain that the settings ask for, which starts at w = v. `addGain` makes the variable, `[units]`, where g is learned.
+ * A layer's kernel with the gain that the settings ask for, which starts at w = v. `addGain` makes the variable,
+ * `[units]`, where g is learned.
  * @throws If the kernel cannot be normalised so, before a gain is made.
  */
 export function makeKernel(
@@ -62,8 +69,8 @@ export function inBroadcastShape(kernel: NormalizedKernel, values: tf.Tensor): t
 }
 
 /**
- * w, the kernel that the layer applies, in the shape of v; differentiable with respect to v and g. A new tensor. With `gain`, `[units]` or one number, that
- * takes the place of g.
+ * w, the kernel that the layer applies, in the shape of v; differentiable with respect to v and g. A new tensor. With
+ * `gain`, `[units]` or one number, that takes the place of g.
  */
 export function effectiveTensor(
   kernel: NormalizedKernel,
@@ -90,7 +97,10 @@ function gainOf({ gain }: NormalizedKernel): tf.Tensor | number | undefined {
   return typeof gain === 'object' ? gain.read() : gain;
 }
 
-/** The g with which w is as long as v (less its mean, where v is centred), `[units]`; 1 with scaled weight standardization. */
+/**
+ * The g with which w is as long as v (less its mean, where v is centred), `[units]`; 1 with scaled weight
+ * standardization.
+ */
 export function normPreservingGain(kernel: NormalizedKernel): tf.Tensor {
   const { unitAxes: unitAxis, epsilon, normalization } = kernel;
   const v = kernel.variable.read();

@@ -14,7 +14,8 @@ export type DepthwiseConv2DArgs = Args<typeof tf.layers.depthwiseConv2d>;
 export type SeparableConv2DArgs = Args<typeof tf.layers.separableConv2d>;
 export type EmbeddingArgs = Args<typeof tf.layers.embedding>;
 
-// Interfaces, and not types: TypeScript would write the paths of tfjs's own files, which do not resolve, into the declarations.
+// Interfaces, and not types: TypeScript would write the paths of tfjs's own files, which do not resolve, into the
+// declarations.
 type FactoryArgs<F extends (args: never) => tf.layers.Layer> = Parameters<F>[0];
 interface PlainDenseArgs extends FactoryArgs<typeof tf.layers.dense> {}
 interface PlainConv1DArgs extends FactoryArgs<typeof tf.layers.conv1d> {}
@@ -228,59 +229,66 @@ for (const layerClass of [
 }
 
 /**
- * `tf.layers.dense` with a normalization: `[..., in]` to `[..., units]`. Takes all of its arguments and those of {@link NormalizationArgs}, as all layers
- * here do. Weights, in this order and as the normalization needs them: `kernel` (v, `[in, units]`), `bias` (b), `gain` (g), `scale`, `movingMean`,
- * `movingVariance`. The kernel starts as N(0, 0.05), g as ||v||.
+ * `tf.layers.dense` with a normalization: `[..., in]` to `[..., units]`. Takes all of its arguments and those of
+ * {@link NormalizationArgs}, as all layers here do. Weights, in this order and as the normalization needs them:
+ * `kernel` (v, `[in, units]`), `bias` (b), `gain` (g), `scale`, `movingMean`, `movingVariance`. The kernel starts as
+ * N(0, 0.05), g as ||v||.
  */
 export function dense(args: DenseArgs): NormalizedDense {
   return new NormalizedDense(args);
 }
 
-/** `tf.layers.conv1d` with a normalization: `[batch, steps, channels]` to `[batch, steps', filters]`; kernel `[size, in, filters]`. */
+/**
+ * `tf.layers.conv1d` with a normalization: `[batch, steps, channels]` to `[batch, steps', filters]`; kernel
+ * `[size, in, filters]`.
+ */
 export function conv1d(args: Conv1DArgs): NormalizedConv1D {
   return new NormalizedConv1D(args);
 }
 
 /**
- * `tf.layers.conv2d` with a normalization: `[batch, height, width, channels]` to `[batch, height', width', filters]`; kernel `[height, width, in, filters]`.
- * Channels last, as in all convolutions here.
+ * `tf.layers.conv2d` with a normalization: `[batch, height, width, channels]` to `[batch, height', width', filters]`;
+ * kernel `[height, width, in, filters]`. Channels last, as in all convolutions here.
  */
 export function conv2d(args: Conv2DArgs): NormalizedConv2D {
   return new NormalizedConv2D(args);
 }
 
-/** `tf.layers.conv3d` with a normalization: `[batch, depth, height, width, channels]`; kernel `[depth, height, width, in, filters]`. */
+/**
+ * `tf.layers.conv3d` with a normalization: `[batch, depth, height, width, channels]`; kernel
+ * `[depth, height, width, in, filters]`.
+ */
 export function conv3d(args: Conv3DArgs): NormalizedConv3D {
   return new NormalizedConv3D(args);
 }
 
 /**
- * `tf.layers.conv2dTranspose` with a normalization; kernel `[height, width, filters, in]`: the norm runs over axes 0, 1 and 3, so that each **output** channel
- * has its g.
+ * `tf.layers.conv2dTranspose` with a normalization; kernel `[height, width, filters, in]`: the norm runs over axes 0, 1
+ * and 3, so that each **output** channel has its g.
  */
 export function conv2dTranspose(args: Conv2DTransposeArgs): NormalizedConv2DTranspose {
   return new NormalizedConv2DTranspose(args);
 }
 
 /**
- * `tf.layers.depthwiseConv2d` with a normalization; kernel `[height, width, in, multiplier]`: each of the in x multiplier output channels has its g, in the
- * order of the output.
+ * `tf.layers.depthwiseConv2d` with a normalization; kernel `[height, width, in, multiplier]`: each of the in x
+ * multiplier output channels has its g, in the order of the output.
  */
 export function depthwiseConv2d(args: DepthwiseConv2DArgs): NormalizedDepthwiseConv2D {
   return new NormalizedDepthwiseConv2D(args);
 }
 
 /**
- * `tf.layers.separableConv2d` with a normalization of both kernels, `[height, width, in, multiplier]` with `depthwiseGain` and `[1, 1, in x multiplier, filters]`
- * with `gain`; an output normalization acts once, at the end.
+ * `tf.layers.separableConv2d` with a normalization of both kernels, `[height, width, in, multiplier]` with
+ * `depthwiseGain` and `[1, 1, in x multiplier, filters]` with `gain`; an output normalization acts once, at the end.
  */
 export function separableConv2d(args: SeparableConv2DArgs): NormalizedSeparableConv2D {
   return new NormalizedSeparableConv2D(args);
 }
 
 /**
- * `tf.layers.embedding` with a normalization: indices `[batch, ...]` to `[batch, ..., outputDim]`. Each token is a unit: its vector is a length g times a
- * direction. The whole table is normalised at each call.
+ * `tf.layers.embedding` with a normalization: indices `[batch, ...]` to `[batch, ..., outputDim]`. Each token is a
+ * unit: its vector is a length g times a direction. The whole table is normalised at each call.
  */
 export function embedding(args: EmbeddingArgs): NormalizedEmbedding {
   return new NormalizedEmbedding(args);

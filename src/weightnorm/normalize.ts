@@ -10,8 +10,8 @@ export const DEFAULT_EPSILON = 1e-12;
 
 export interface WeightNormalizeOptions {
   /**
-   * Which axis of v counts output units; the norm runs over all the others. Default -1, right for dense and conv kernels
-   * ([in, out] and [height, width, in, out]); a transposed convolution ([height, width, out, in]) needs 2.
+   * Which axis of v counts output units; the norm runs over all the others. Default -1, right for dense and conv
+   * kernels ([in, out] and [height, width, in, out]); a transposed convolution ([height, width, out, in]) needs 2.
    */
   unitAxis?: UnitAxis;
   /** Added to sum(v^2) before the root. Default {@link DEFAULT_EPSILON}. */
@@ -26,9 +26,9 @@ export interface WeightNormalizeOptions {
  * gradient of this function again.
  *
  * At v = 0: w = 0, dL/dg = 0 and dL/dv = (g / sqrt(epsilon)) dL/dw, finite but 1e6 g dL/dw with the default epsilon.
- * From ||v|| = 1.8e19 on, sum(v^2) overflows float32 and 1/||v|| is 0: w, dL/dg and dL/dv are 0, so the unit stays as it is
- * (the gradients are NaN where dL/dw . v overflows too). A NaN or an infinity in v, or a NaN in g, makes w NaN, or partly
- * NaN, in its own unit and in no other. docs/weight-normalization/extreme-values.md has every case.
+ * From ||v|| = 1.8e19 on, sum(v^2) overflows float32 and 1/||v|| is 0: w, dL/dg and dL/dv are 0, so the unit stays as
+ * it is (the gradients are NaN where dL/dw . v overflows too). A NaN or an infinity in v, or a NaN in g, makes w NaN,
+ * or partly NaN, in its own unit and in no other. docs/weight-normalization/extreme-values.md has every case.
  *
  * @param v Direction, float32, any shape.
  * @param g Length, float32: `[units]` (one dimension for each unit axis; `[]` for the whole tensor), or the same with
@@ -67,9 +67,9 @@ export function weightNormalize(v: tf.Tensor, g: tf.Tensor, options: WeightNorma
  *
  * The map is linear in its kernel, so x * (g v/||v||) = (x * v) g/||v||: scaling the output reads the kernel once, for
  * the norm, where building w would write it once more and differentiate through it. With t = x * v and s = g/||v||:
- * dL/dt = s dy, dL/ds = sum(dy t), dL/dg = dL/ds / ||v||, dL/dv = -(dL/dg s / ||v||) v. The last is the part along v only;
- * the rest of v's gradient reaches it through t. First order only, as above. Where x * v overflows, the output is NaN, even if
- * the w of `weightNormalize` would be 0.
+ * dL/dt = s dy, dL/ds = sum(dy t), dL/dg = dL/ds / ||v||, dL/dv = -(dL/dg s / ||v||) v. The last is the part along v
+ * only; the rest of v's gradient reaches it through t. First order only, as above. Where x * v overflows, the output is
+ * NaN, even if the w of `weightNormalize` would be 0.
  *
  * @param xv x * v, float32 `[..., units]`.
  * @param v Kernel, float32 `[..., units]`.

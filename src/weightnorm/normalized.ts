@@ -21,7 +21,9 @@ import {
   seeded,
 } from './plain-layers.ts';
 
-/** A layer that is normalised, or could be: dense, convolutions, embedding. The last axis of its output counts units. */
+/**
+ * A layer that is normalised, or could be: dense, convolutions, embedding. The last axis of its output counts units.
+ */
 export interface NormalizedLayer extends tf.layers.Layer {
   readonly normalization: Normalization;
   readonly settings: Readonly<NormalizationSettings>;
@@ -43,9 +45,15 @@ export interface NormalizedLayer extends tf.layers.Layer {
   movingVariance: tf.LayerVariable | null;
   /** Whether `dataDependentInit` may set this layer. */
   readonly takesDataInit: boolean;
-  /** The layer without output normalization, bias and activation; `gain` (one number) takes the place of g in the last kernel. */
+  /**
+   * The layer without output normalization, bias and activation; `gain` (one number) takes the place of g in the last
+   * kernel.
+   */
   linear(x: tf.Tensor, gain?: number): tf.Tensor;
-  /** The output normalization as in training, without scale; `onMoments` hears the statistics of `batch` and `mean-only-batch`. */
+  /**
+   * The output normalization as in training, without scale; `onMoments` hears the statistics of `batch` and
+   * `mean-only-batch`.
+   */
   normalizeOutput(t: tf.Tensor, onMoments?: (mean: tf.Tensor, variance?: tf.Tensor) => void): tf.Tensor;
 }
 
@@ -71,7 +79,7 @@ export interface ClassSpec<L> {
   /** What this class cannot do. @throws */
   check?(args: object, settings: NormalizationSettings): void;
   takesDataInit?: boolean;
-  /** Inputs are indices. */
+  /** Whether the inputs are indices. */
   integerInput?: boolean;
 }
 
@@ -163,8 +171,9 @@ export function normalized<A extends object, L extends PlainLayer>(
       const overPositions = outputNormalization === 'group' || spec.overPositions;
       if (together > 1 || (overPositions && positions.some((size) => size !== 1))) return;
       throw new Error(
-        `layer "${this.name}": '${outputNormalization}' normalization would take single numbers (${units} units${groups === undefined ? '' : ` in ${groups} groups`}), ` +
-          'and each less its own mean is 0: give it more units a group, or another normalization',
+        `layer "${this.name}": '${outputNormalization}' normalization would take single numbers (${units} ` +
+          `units${groups === undefined ? '' : ` in ${groups} groups`}), and each less its own mean is 0: give it ` +
+          'more units a group, or another normalization',
       );
     }
 
@@ -193,7 +202,8 @@ export function normalized<A extends object, L extends PlainLayer>(
       const training = kwargs.training === true;
       if (training && initialization === 'data-dependent' && !this.dataInitialized && this.takesDataInit) {
         throw new Error(
-          `layer "${this.name}" has initialization 'data-dependent' and is trained before it was initialised: call dataDependentInit(model, batch) first`,
+          `layer "${this.name}" has initialization 'data-dependent' and is trained before it was initialised: ` +
+            'call dataDependentInit(model, batch) first',
         );
       }
       return tf.tidy(() => {
@@ -220,7 +230,9 @@ export function normalized<A extends object, L extends PlainLayer>(
       return spec.linear(layer, input, tensors);
     }
 
-    /** x * (g v/||v||) = (x * v) g/||v||: cheaper where the output has fewer elements than v, as in large dense layers. */
+    /**
+     * x * (g v/||v||) = (x * v) g/||v||: cheaper where the output has fewer elements than v, as in large dense layers.
+     */
     private scalesOutput(x: tf.Tensor): boolean {
       if (this.kernels.length > 1 || this.settings.kernelNormalization !== 'weight' || !this.gain || spec.integerInput)
         return false;
@@ -287,7 +299,10 @@ export function normalized<A extends object, L extends PlainLayer>(
   return Normalized as unknown as NormalizedClass<A>;
 }
 
-/** The largest power of two up to 32 (Wu & He's number of groups) that divides the units and leaves at least two a group. */
+/**
+ * The largest power of two up to 32 (Wu & He's number of groups) that divides the units and leaves at least two a
+ * group.
+ */
 function defaultGroups(units: number): number {
   let groups = 32;
   while (groups > 1 && (units % groups !== 0 || units / groups < 2)) groups /= 2;

@@ -23,7 +23,8 @@ export type KernelNormalization = (typeof KERNEL_NORMALIZATIONS)[number];
 
 /**
  * What a layer's pre-activations go through before bias and activation.
- * - `mean-only-batch`: t - mean[t] over the batch (Salimans & Kingma 2016, section 4), with a running mean at inference.
+ * - `mean-only-batch`: t - mean[t] over the batch (Salimans & Kingma 2016, section 4), with a running mean at
+ *   inference.
  * - `batch`: (t - mean[t]) / std[t] over the batch (Ioffe & Szegedy 2015), with running averages at inference.
  * - `layer`: the same for each example (Ba et al. 2016).
  * - `group`: the same for each group of units of an example (Wu & He 2018).
@@ -48,37 +49,51 @@ export const NORMALIZATIONS: readonly Normalization[] = [
 /**
  * How g starts.
  * - `norm-preserving`: g = ||v||, so w = v: the layer starts as the plain one (with scaled standardization g = 1).
- * - `data-dependent`: as that, and the layer refuses to be trained before `dataDependentInit` has set it (Salimans & Kingma 2016, section 3).
- * - `data-free`: v orthogonal, b = 0, g = sqrt(dataFreeFactor fanIn / fanOut) (Arpit et al. 2019); `dataDependentInit` leaves the layer alone.
+ * - `data-dependent`: as that, and the layer refuses to be trained before `dataDependentInit` has set it (Salimans &
+ *   Kingma 2016, section 3).
+ * - `data-free`: v orthogonal, b = 0, g = sqrt(dataFreeFactor fanIn / fanOut) (Arpit et al. 2019); `dataDependentInit`
+ *   leaves the layer alone.
  */
 export const INITIALIZATIONS = ['norm-preserving', 'data-dependent', 'data-free'] as const;
 export type Initialization = (typeof INITIALIZATIONS)[number];
 
 export interface NormalizationArgs {
-  /** Default `weight`. */
+  /** How the layer is normalised. Default `weight`. */
   normalization?: Normalization;
-  /** Default `norm-preserving`. */
+  /** How the layer starts. Default `norm-preserving`. */
   initialization?: Initialization;
   /**
-   * Of the kernel's normalization: added to sum(v^2) with `weight` and `centered-weight` (default 1e-12), to the standard deviation with
-   * `weight-standardization` (1e-5), the least variance times fan-in with `scaled-weight-standardization` (1e-4).
+   * Epsilon of the kernel's normalization: added to sum(v^2) with `weight` and `centered-weight` (default 1e-12), to
+   * the standard deviation with `weight-standardization` (1e-5), the least variance times fan-in with
+   * `scaled-weight-standardization` (1e-4).
    */
   epsilon?: number;
   /** Added to the variance by `batch`, `layer` and `group`. Default 1e-5. */
   varianceEpsilon?: number;
-  /** Share of the old running averages kept at each training call, 0 to 1; `mean-only-batch` and `batch`. Default 0.9. */
+  /**
+   * Share of the old running averages kept at each training call, 0 to 1; `mean-only-batch` and `batch`. Default 0.9.
+   */
   momentum?: number;
-  /** Groups of units with `group`. Default: the largest power of two up to 32 that divides the units and leaves at least two a group. */
+  /**
+   * Groups of units with `group`. Default: the largest power of two up to 32 that divides the units and leaves at least
+   * two a group.
+   */
   groups?: number;
-  /** One constant g for all units in place of a learned one: sqrt(2) is the scale of Huang et al. for ReLU. Default: learned. */
+  /**
+   * One constant g for all units in place of a learned one: sqrt(2) is the scale of Huang et al. for ReLU. Default:
+   * learned.
+   */
   fixedGain?: number;
-  /** Of `scaled-weight-standardization`: one of `ACTIVATION_GAINS`. Default 1. */
+  /** Gain of `scaled-weight-standardization`: one of `ACTIVATION_GAINS`. Default 1. */
   activationGain?: number;
-  /** With `data-free`, of the last kernel: 2 where a ReLU follows, 1 / B for the last layer of each of B residual blocks, 1 for a shortcut or an output. Default 2. */
+  /**
+   * Factor of the last kernel with `data-free`: 2 where a ReLU follows, 1 / B for the last layer of each of B residual
+   * blocks, 1 for a shortcut or an output. Default 2.
+   */
   dataFreeFactor?: number;
   /**
-   * What the kernel's regularizer acts on: for L2, g is the penalty on w, as sum(w^2) = g^2, and v would only change the effective learning rate. Default
-   * `gain` where there is a learned one, else the kernel.
+   * What the kernel's regularizer acts on: for L2, g is the penalty on w, as sum(w^2) = g^2, and v would only change
+   * the effective learning rate. Default `gain` where there is a learned one, else the kernel.
    */
   regularize?: 'gain' | 'kernel';
   /** Seeds the kernel initializers, unless they have seeds of their own: the same seed gives the same values. */
@@ -107,8 +122,8 @@ export function resolveSettings(args: NormalizationArgs): NormalizationSettings 
   const { normalization = 'weight' } = args;
   if (!NORMALIZATIONS.includes(normalization)) {
     throw new Error(
-      `normalization is '${normalization}': use 'none', one of ${quoted(KERNEL_NORMALIZATIONS)}, one of ${quoted(OUTPUT_NORMALIZATIONS)}, ` +
-        "or one of each, such as 'weight+mean-only-batch'",
+      `normalization is '${normalization}': use 'none', one of ${quoted(KERNEL_NORMALIZATIONS)}, one of ` +
+        `${quoted(OUTPUT_NORMALIZATIONS)}, or one of each, such as 'weight+mean-only-batch'`,
     );
   }
   const parts = normalization.split('+');
@@ -138,7 +153,8 @@ export function resolveSettings(args: NormalizationArgs): NormalizationSettings 
   checkPositive('dataFreeFactor', dataFreeFactor);
   if (initialization === 'data-free' && !learnsGain) {
     throw new Error(
-      `initialization is 'data-free', which sets g, and this layer learns none: use normalization 'weight', 'centered-weight' or 'scaled-weight-standardization' without fixedGain`,
+      "initialization is 'data-free', which sets g, and this layer learns none: use normalization 'weight', " +
+        "'centered-weight' or 'scaled-weight-standardization' without fixedGain",
     );
   }
   if (regularize === 'gain' && !learnsGain) {

@@ -1,4 +1,5 @@
-// Normalisations of pre-activations t, [batch, ..., units] with channels last, all without scale and shift: layers add theirs.
+// Normalisations of pre-activations t, [batch, ..., units] with channels last, all without scale and shift: layers add
+// theirs.
 import * as tf from '@tensorflow/tfjs';
 import { allButLast, checkEpsilon } from './units.ts';
 
@@ -6,8 +7,8 @@ import { allButLast, checkEpsilon } from './units.ts';
 export const VARIANCE_EPSILON = 1e-5;
 
 /**
- * Mean-only batch normalization (Salimans & Kingma 2016, section 4): t - mean[t] of each unit over the batch and all positions. Its gradient is
- * dL/dt = dy - mean[dy].
+ * Mean-only batch normalization (Salimans & Kingma 2016, section 4): t - mean[t] of each unit over the batch and all
+ * positions. Its gradient is dL/dt = dy - mean[dy].
  *
  * @param t Pre-activations, float32 `[batch, ..., units]`.
  * @param onMean Hears the mean, `[units]`: for a running one. The tensor is freed afterwards.
@@ -29,8 +30,8 @@ export interface VarianceOptions {
 }
 
 /**
- * Batch normalization (Ioffe & Szegedy 2015, algorithm 1): (t - mean[t]) / sqrt(var[t] + epsilon) of each unit over the batch and all positions; the
- * population's variance.
+ * Batch normalization (Ioffe & Szegedy 2015, algorithm 1): (t - mean[t]) / sqrt(var[t] + epsilon) of each unit over the
+ * batch and all positions; the population's variance.
  *
  * @param t Pre-activations, float32 `[batch, ..., units]`.
  * @param onMoments Hears mean and variance, `[units]` each: for running ones. The tensors are freed afterwards.
@@ -52,7 +53,8 @@ export function batchNormalize(
  * Layer normalization (Ba et al. 2016): (t - mean[t]) / sqrt(var[t] + epsilon) of each example.
  *
  * @param t Pre-activations, float32 `[batch, ..., units]`.
- * @param axes Over which axes: the last alone (each position by itself, for dense layers), or, as for convolutions, all but the first. Default the last.
+ * @param axes Over which axes: the last alone (each position by itself, for dense layers), or, as for convolutions, all
+ *   but the first. Default the last.
  */
 export function layerNormalize(
   t: tf.Tensor,
@@ -66,7 +68,8 @@ export function layerNormalize(
 }
 
 /**
- * Group normalization (Wu & He 2018): the units are divided into groups of neighbours, and each group of each example is normalised over its units and all positions.
+ * Group normalization (Wu & He 2018): the units are divided into groups of neighbours, and each group of each example
+ * is normalised over its units and all positions.
  *
  * @param t Pre-activations, float32 `[batch, ..., units]`.
  * @param groups How many; divides the number of units.

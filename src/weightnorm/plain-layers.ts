@@ -1,4 +1,5 @@
-// The classes behind tf.layers' factories, which tfjs does not export, and what they have at run time and hide in their types.
+// The classes behind tf.layers' factories, which tfjs does not export, and what they have at run time and hide in their
+// types.
 import * as tf from '@tensorflow/tfjs';
 
 export type Shape = (number | null)[];
@@ -24,7 +25,10 @@ export function classOf<A, L>(factory: (args: A) => tf.layers.Layer, example: A)
   return factory(example).constructor as unknown as (new (args: A) => L) & Serializable;
 }
 
-/** tfjs 4.22 starts a separable convolution's pointwise kernel with the initializer of the depthwise one, whatever it is told. */
+/**
+ * tfjs 4.22 starts a separable convolution's pointwise kernel with the initializer of the depthwise one, whatever it is
+ * told.
+ */
 export function withPointwiseInitializer<A extends object, L extends tf.layers.Layer>(
   Plain: (new (args: A) => L) & Serializable,
 ): (new (args: A) => L) & Serializable {
@@ -40,7 +44,7 @@ export function withPointwiseInitializer<A extends object, L extends tf.layers.L
   return Repaired as unknown as (new (args: A) => L) & Serializable;
 }
 
-/** From a name or a config. */
+/** The initializer that a name or a config stands for. */
 function initializerOf(
   kernelInitializer: NonNullable<Parameters<typeof tf.layers.dense>[0]['kernelInitializer']>,
 ): Initializer {
@@ -49,8 +53,8 @@ function initializerOf(
 }
 
 /**
- * What tfjs 4.22 gets wrong in a layer's config: separable convolutions leave their depth multiplier out, and depthwise ones give their regularizer as their
- * constraint.
+ * What tfjs 4.22 gets wrong in a layer's config: separable convolutions leave their depth multiplier out, and depthwise
+ * ones give their regularizer as their constraint.
  */
 export function repairedConfig(layer: tf.layers.Layer): Kwargs {
   const { depthMultiplier, depthwiseConstraint } = layer as {

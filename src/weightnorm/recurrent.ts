@@ -197,13 +197,15 @@ function resolveRecurrentSettings(args: NormalizationArgs): NormalizationSetting
   const { normalization, initialization, outputNormalization } = settings;
   if (outputNormalization !== undefined) {
     throw new Error(
-      `normalization is '${normalization}', and in recurrent layers the statistics of '${outputNormalization}' differ at every time step ` +
-        `(Salimans & Kingma normalise their kernels only): use 'none', ${KERNEL_NORMALIZATIONS.map((name) => `'${name}'`).join(', ')}`,
+      `normalization is '${normalization}', and in recurrent layers the statistics of '${outputNormalization}' ` +
+        "differ at every time step (Salimans & Kingma normalise their kernels only): use 'none', " +
+        `${KERNEL_NORMALIZATIONS.map((name) => `'${name}'`).join(', ')}`,
     );
   }
   if (initialization !== 'norm-preserving') {
     throw new Error(
-      `initialization is '${initialization}', and recurrent layers start with g = ||v|| (Salimans & Kingma, section 3): use 'norm-preserving'`,
+      `initialization is '${initialization}', and recurrent layers start with g = ||v|| (Salimans & Kingma, ` +
+        "section 3): use 'norm-preserving'",
     );
   }
   return settings;

@@ -24,7 +24,10 @@ export interface UnitAxes {
   keptShape: number[];
   /** The sizes of the unit axes. */
   unitShape: number[];
-  /** The shape in which per-unit values broadcast against the kernel: `unitShape` where the units are the last axes, else `keptShape`. */
+  /**
+   * The shape in which per-unit values broadcast against the kernel: `unitShape` where the units are the last axes,
+   * else `keptShape`.
+   */
   broadcastShape: number[];
   /** Elements of one unit. */
   fanIn: number;
@@ -50,7 +53,10 @@ export function unitAxes(shape: readonly number[], unitAxis: UnitAxis): UnitAxes
   return { reduced, keptShape, unitShape, broadcastShape, fanIn };
 }
 
-/** @throws Unless per-unit values have the shape of the units, `[units]`, or the kept one, `[1, units]`: no silent broadcasting. */
+/**
+ * @throws Unless per-unit values have the shape of the units, `[units]`, or the kept one, `[1, units]`: no silent
+ * broadcasting.
+ */
 export function checkUnitShape(
   caller: string,
   name: string,
@@ -61,8 +67,8 @@ export function checkUnitShape(
   const { unitShape, keptShape } = unitAxes(kernel.shape, unitAxis);
   if (sameShape(values.shape, unitShape) || sameShape(values.shape, keptShape)) return;
   throw new Error(
-    `${caller}: ${name} has shape [${values.shape}], but v of shape [${kernel.shape}] with unitAxis ${axisText(unitAxis)} ` +
-      `needs ${name} of shape [${unitShape}] (or [${keptShape}])`,
+    `${caller}: ${name} has shape [${values.shape}], but v of shape [${kernel.shape}] with unitAxis ` +
+      `${axisText(unitAxis)} needs ${name} of shape [${unitShape}] (or [${keptShape}])`,
   );
 }
 
@@ -70,8 +76,8 @@ export function checkUnitShape(
 export function checkFanIn(caller: string, kernel: tf.Tensor, unitAxis: UnitAxis): void {
   if (unitAxes(kernel.shape, unitAxis).fanIn > 1) return;
   throw new Error(
-    `${caller}: a kernel of shape [${kernel.shape}] with unitAxis ${axisText(unitAxis)} has one element a unit, which centring makes 0: ` +
-      "use 'weight', or no normalization, for this layer",
+    `${caller}: a kernel of shape [${kernel.shape}] with unitAxis ${axisText(unitAxis)} has one element a unit, ` +
+      "which centring makes 0: use 'weight', or no normalization, for this layer",
   );
 }
 

@@ -23,7 +23,9 @@ function choices(given: Partial<ExplorationOptions>, epsilons: readonly number[]
   return lanes;
 }
 
-/** Lengths of holds, told apart by an epsilon of 0.02: two holds hardly ever follow each other without a greedy step. */
+/**
+ * Lengths of holds, told apart by an epsilon of 0.02: two holds hardly ever follow each other without a greedy step.
+ */
 function heldLengths(actions: readonly number[]): number[] {
   const lengths: number[] = [];
   let held = 0;
@@ -111,7 +113,8 @@ test('a policy made from a state goes on with the same choices', () => {
         const whole = createExploration({ ...options, exploration, seed });
         for (let step = 0; step < before; step++) whole.choose(0.4);
         const state = JSON.parse(JSON.stringify(whole.getState()));
-        const continued = createExploration({ ...options, exploration, seed: seed + 1 }, state);
+        const continued = createExploration({ ...options, exploration, seed: seed + 1 });
+        continued.setState(state);
         for (let step = 0; step < 200; step++) expect(continued.choose(0.3)).toEqual(whole.choose(0.3));
       },
     ),
@@ -120,8 +123,10 @@ test('a policy made from a state goes on with the same choices', () => {
 
 test('a state of another policy, or of another number of environments, is refused', () => {
   const state = createExploration(options).getState();
-  expect(() => createExploration({ ...options, numEnvs: 3 }, state)).toThrow('with 3 environments');
-  expect(() => createExploration({ ...options, exploration: 'epsilon-greedy' }, state)).toThrow('"epsilon-greedy"');
+  expect(() => createExploration({ ...options, numEnvs: 3 }).setState(state)).toThrow('with 3 environments');
+  expect(() => createExploration({ ...options, exploration: 'epsilon-greedy' }).setState(state)).toThrow(
+    '"epsilon-greedy"',
+  );
   const plain = createExploration({ ...options, exploration: 'epsilon-greedy' }).getState();
-  expect(() => createExploration(options, plain)).toThrow('"temporally-extended"');
+  expect(() => createExploration(options).setState(plain)).toThrow('"temporally-extended"');
 });

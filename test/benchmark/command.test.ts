@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Report } from '../../scripts/benchmark/report.ts';
 import { KERNEL_NORMALIZATIONS, OUTPUT_NORMALIZATIONS } from '../../src/weightnorm/index.ts';
-import { printed, runCommand, startCommand } from '../cli/support.ts';
+import { printed, runCommand, startCommand } from '../processes.ts';
 import { until } from '../until.ts';
 
 async function report(...args: string[]): Promise<Report> {
@@ -125,16 +125,16 @@ describe('benchmark', () => {
   });
 
   test('Ctrl-C ends it with exit code 130, and its children', async () => {
-    const { child, finished } = startCommand('benchmark', ['sidecar', '--rounds', '1000']);
-    await printed(child, 'starting emulators');
+    const benchmark = startCommand('benchmark', ['sidecar', '--rounds', '1000']);
+    await printed(benchmark, 'starting emulators');
     let children: string[] = [];
     const started = () => {
-      children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
+      children = readFileSync(`/proc/${benchmark.pid}/task/${benchmark.pid}/children`, 'utf8').trim().split(' ');
       return children.length;
     };
-    await until('two children ran', () => started() >= 2, child);
-    child.kill('SIGINT');
-    const { code, stdout } = await finished;
+    await until('two children ran', () => started() >= 2, benchmark.child);
+    benchmark.child.kill('SIGINT');
+    const { code, stdout } = await benchmark.ended;
     expect(code).toBe(130);
     expect(stdout).toBe('');
     await until('they ended', () => !children.some(isRunning));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { interleave } from '../../scripts/benchmark/rounds.ts';
-import { ratioOf, summarize } from '../../scripts/benchmark/statistics.ts';
+import { ratioOf, summarize } from '../../src/report/statistics.ts';
 
 describe('a summary', () => {
   test('has the quartiles that NumPy gives', () => {

@@ -36,6 +36,21 @@ export async function bundle(module: URL): Promise<string> {
   return (built as { output: { code: string }[] }[])[0].output[0].code;
 }
 
+/** The files and packages that a bundle of a TypeScript module for browsers takes in, but for those of `external`. */
+export async function bundledModules(module: URL, external: RegExp[]): Promise<string[]> {
+  const built = await build({
+    configFile: false,
+    logLevel: 'error',
+    build: {
+      write: false,
+      reportCompressedSize: false,
+      lib: { entry: fileURLToPath(module), formats: ['es'] },
+      rollupOptions: { external },
+    },
+  });
+  return (built as { output: { moduleIds?: string[] }[] }[])[0].output.flatMap(({ moduleIds = [] }) => moduleIds);
+}
+
 /** Opens a page with the bundle in a browser with a profile of its own. All of it is gone when the test ends. */
 export async function openPage(browserFile: string, code: string): Promise<TestPage> {
   const html = '<!doctype html><link rel="icon" href="data:,"><script src="bundle.js"></script>';

@@ -1,4 +1,5 @@
-// A small weight-normalised model trained with fixed seeds: run by the tests in Node, and bundled for the page of a browser.
+// A small weight-normalised model trained with fixed seeds: run by the tests in Node, and bundled for the page of a
+// browser.
 import * as tf from '@tensorflow/tfjs';
 import { conv2d, dataDependentInit, dense } from '../../src/weightnorm/index.ts';
 

@@ -3,10 +3,10 @@ import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { shellWord } from '../../src/cli/index.ts';
-import { root, start } from './processes.ts';
+import { mainRoot, startGroup } from '../processes.ts';
 
 describe('a command that waits for what never comes does not end with 0', () => {
-  const module = JSON.stringify(pathToFileURL(`${root}/dist/src/cli/index.js`).href);
+  const module = JSON.stringify(pathToFileURL(`${mainRoot}/dist/src/cli/index.js`).href);
   const program = `const { newCommand, runCommand } = await import(${module});
     await runCommand(newCommand('wait', 'Waits.').action(() => new Promise(() => {})));`;
 
@@ -14,7 +14,7 @@ describe('a command that waits for what never comes does not end with 0', () => 
     ['run by itself', program],
     ['run by another module, which does not wait for it', `(async () => { ${program} })();`],
   ])('%s', async (_, text) => {
-    const { code, stderr } = await start(process.execPath, ['--input-type=module', '-e', text]).ended;
+    const { code, stderr } = await startGroup(process.execPath, ['--input-type=module', '-e', text]).ended;
     expect(code).toBe(1);
     expect(stderr).toContain('wait: ended without a result');
   });

@@ -4,16 +4,8 @@ import { delimiter, join } from 'node:path';
 import { type FinishedEpisode, makeVectorEnv } from 'gymnasium-js-bridge';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { EpisodeRecorder, writeRecording } from '../../src/recording/index.ts';
-import {
-  checkpointsOf,
-  metricsOf,
-  type Started,
-  sidecarOf,
-  signal,
-  startCommand,
-  testEnvironments,
-  until,
-} from './processes.ts';
+import { type Started, sidecarOf, signal, startCommand, testEnvironments, until } from '../processes.ts';
+import { checkpointsOf, metricsOf } from './run-folder.ts';
 
 let folder: string;
 let runs = 0;
@@ -58,18 +50,18 @@ describe('a lost sidecar costs no step and changes no number', () => {
     expect(code, stderr).toBe(0);
     expect(stderr).toContain('starting it again and playing on (1 of at most 3 in a row)');
     expect(numbers(broken)).toEqual(numbers(whole));
-    const files = (runDir: string) => readFileSync(join(runDir, 'checkpoints/6000/agent.safetensors'));
+    const files = (runDir: string) => readFileSync(join(runDir, 'checkpoints/6000/state.safetensors'));
     expect(files(broken).equals(files(whole))).toBe(true);
     const restarts = (runDir: string) => metricsOf(runDir).findLast((line) => 'sidecarRestarts' in line);
     expect([restarts(whole), restarts(broken)]).toMatchObject([{ sidecarRestarts: 0 }, { sidecarRestarts: 1 }]);
     // Saved before it was started again, and the run went on from there.
     expect(checkpointsOf(broken).length).toBeGreaterThan(checkpointsOf(whole).length);
 
-    const evaluating = startCommand('evaluate-agent', ['--run', whole, '--episodes', '24', '--json']);
+    const evaluating = startCommand('evaluate-agent', ['--run', whole, '--episodes', '200', '--json']);
     await until('an episode', () => evaluating.output.stderr.includes('episode'), evaluating);
     signal(sidecarOf(evaluating.pid)!, name);
     const evaluated = await evaluating.ended;
-    const expected = await startCommand('evaluate-agent', ['--run', whole, '--episodes', '24', '--json']).ended;
+    const expected = await startCommand('evaluate-agent', ['--run', whole, '--episodes', '200', '--json']).ended;
     expect(evaluated.code, evaluated.stderr).toBe(0);
     expect(evaluated.stdout).toBe(expected.stdout);
   });
@@ -189,7 +181,8 @@ describe('learning that diverges ends with 1, names the place and keeps the good
     const runDir = newRun();
     const trained = await startCommand('train-agent', cartPole(runDir, '--steps', '300')).ended;
     expect(trained.code, trained.stderr).toBe(0);
-    const file = join(runDir, 'checkpoints/300/agent.safetensors');
+    rmSync(join(runDir, 'checkpoints/300/checksums.json'));
+    const file = join(runDir, 'checkpoints/300/state.safetensors');
     const bytes = readFileSync(file);
     const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE(0))).toString());
     const name = Object.keys(header).find((key) => key.startsWith('online/'))!;
@@ -201,7 +194,7 @@ describe('learning that diverges ends with 1, names the place and keeps the good
     ]) {
       const { code, stderr } = await startCommand(command, args).ended;
       expect(code, stderr).toBe(2);
-      expect(stderr).toContain(`agent.safetensors: tensor "${name}" holds numbers that are not finite`);
+      expect(stderr).toContain(`checkpoints/300: tensor "${name}" holds numbers that are not finite`);
     }
     expect(readdirSync(join(runDir, 'checkpoints'))).toEqual(['300']);
   });

@@ -8,8 +8,8 @@ import { createExperiment, type Measurement } from '../../scripts/reproduce/norm
 import { describeFindings, findingsOf } from '../../scripts/reproduce/norm-growth/findings.ts';
 import { makePlan, runsOf } from '../../scripts/reproduce/norm-growth/plan.ts';
 import type { Report } from '../../scripts/reproduce/norm-growth/report.ts';
+import { printed, runCommand, startCommand } from '../processes.ts';
 import { tagCounts } from '../report/xml.ts';
-import { printed, runCommand, startCommand } from './support.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -37,7 +37,8 @@ describe('norm-growth with SGD', () => {
     expect(report.files.map((file) => file.slice(out.length + 1)).sort()).toEqual(FILES);
     const [header, ...lines] = read(out, 'norm-growth.csv').trim().split('\n');
     expect(header).toBe(
-      'parameterisation,optimizer,learning_rate,batch_size,seed,step,loss,relative_norm,effective_learning_rate,diverged',
+      'parameterisation,optimizer,learning_rate,batch_size,seed,step,loss,relative_norm,effective_learning_rate,' +
+        'diverged',
     );
     const finite = (text: string) => (Number.isFinite(Number(text)) ? Number(text) : null); // JSON has no NaN
     const parsed = lines.map((line) => {
@@ -257,10 +258,10 @@ test('--help tells units and defaults', async () => {
 
 test('Ctrl-C ends it with exit code 130 and writes nothing', async () => {
   const out = join(folder, 'stopped');
-  const { child, finished } = startCommand('reproduce', ['norm-growth', '--steps', '100000', '--out', out]);
-  await printed(child, 'runs 0/66');
-  child.kill('SIGINT');
-  const { code, stdout } = await finished;
+  const started = startCommand('reproduce', ['norm-growth', '--steps', '100000', '--out', out]);
+  await printed(started, 'runs 0/66');
+  started.child.kill('SIGINT');
+  const { code, stdout } = await started.ended;
   expect(code).toBe(130);
   expect(stdout).toBe('');
   expect(existsSync(out) ? readdirSync(out) : []).toEqual([]);

@@ -4,21 +4,20 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findPython } from '../../envs/src/python.ts';
 import {
-  checkpointsOf,
   type Ending,
   type HasOutput,
-  metricsOf,
+  mainRoot,
   processes,
-  root,
   type Started,
   signal,
-  start,
   startCommand,
+  startGroup,
   startNpm,
   startNpx,
   trainerOf,
   until,
-} from './processes.ts';
+} from '../processes.ts';
+import { checkpointsOf, metricsOf } from './run-folder.ts';
 
 let folder: string;
 let runs = 0;
@@ -133,7 +132,7 @@ describe('output that cannot be written does not end the work', () => {
     ...['--env-id', 'CartPole-v1', '--steps', '900', '--learning-starts', '100', '--run-dir', runDir],
   ];
   const shell = (script: string, runDir: string) =>
-    start('bash', [
+    startGroup('bash', [
       '-c',
       `set -o pipefail; node dist/scripts/train-agent.js "$@" ${script}`,
       'bash',
@@ -157,10 +156,10 @@ describe('output that cannot be written does not end the work', () => {
     const trained = await startCommand('train-agent', finite(runDir)).ended;
     expect(trained.code, trained.stderr).toBe(0);
     const evaluate = `node dist/scripts/evaluate-agent.js --run "${runDir}" --episodes 1 --json`;
-    const full = await start('bash', ['-c', `${evaluate} > /dev/full`]).ended;
+    const full = await startGroup('bash', ['-c', `${evaluate} > /dev/full`]).ended;
     expect(full.code).toBe(1);
     expect(full.stderr).toContain('the result cannot be written to standard output (ENOSPC)');
-    const closed = await start('bash', ['-c', `${evaluate} | true`]).ended;
+    const closed = await startGroup('bash', ['-c', `${evaluate} | true`]).ended;
     expect(closed.code, closed.stderr).toBe(0);
   });
 });
@@ -168,7 +167,7 @@ describe('output that cannot be written does not end the work', () => {
 describe('in a terminal', () => {
   /** Runs a shell command in a pseudo-terminal of 80 columns; `then` is "interrupt" (Ctrl-C) or "hang-up". */
   async function inTerminal(command: string, runDir: string, then: 'interrupt' | 'hang-up'): Promise<Ending> {
-    const started = start(findPython(), [join(root, 'test/cli/terminal.py'), then, command]);
+    const started = startGroup(findPython(), [join(mainRoot, 'test/cli/terminal.py'), then, command]);
     await learning(runDir, started);
     started.child.kill('SIGUSR1'); // asks terminal.py to do it
     return started.ended;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
+import { printed, runCommand, startCommand } from '../processes.ts';
 import { until } from '../until.ts';
-import { printed, runCommand, startCommand } from './support.ts';
 
 let folder: string;
 let run: string;
@@ -39,7 +39,12 @@ describe('a run on Enduro, from training to film', () => {
     expect(episodes.length).toBeGreaterThanOrEqual(4);
     for (const line of metrics()) expect(line.agentSteps).toBeGreaterThan(0);
     const config = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
-    expect(config).toMatchObject({ agent: 'dqn', config: { game: 'Enduro', normalization: 'weight' } });
+    expect(config).toMatchObject({
+      ...{ formatVersion: 2, kind: 'agent', name: 'dqn', preset: 'fast', version: '0.1.0' },
+      settings: { game: 'Enduro', normalization: 'weight' },
+      environment: { settings: { kind: 'atari', id: 'enduro' }, rom: { name: 'enduro.bin' } },
+      machine: { cores: expect.any(Number), device: expect.stringMatching(/CPU|GPU/) },
+    });
   });
 
   let recording: string;
@@ -78,29 +83,33 @@ describe('a run on Enduro, from training to film', () => {
     expect(readdirSync(join(run, 'checkpoints')).sort()).toEqual(['1200', '1300']);
   });
 
-  test('a damaged checkpoint is named, with exit 2', async () => {
-    const file = join(run, 'checkpoints', '1300', 'agent.safetensors');
+  test('a damaged checkpoint is named, and the one before it is used; asked for by name it is exit 2', async () => {
+    const file = join(run, 'checkpoints', '1300', 'state.safetensors');
     writeFileSync(file, readFileSync(file).subarray(0, 5000));
-    for (const command of [
-      ['train-agent', '--run-dir', run, '--resume', '--steps', '1400'],
-      ['evaluate-agent', '--run', run],
-    ] as const) {
-      const [name, ...args] = command;
-      const { code, stderr } = await runCommand(name, ...args);
-      expect(code).toBe(2);
-      expect(stderr.trim().split('\n').at(-1)).toMatch(/^\S+-agent: .*agent\.safetensors: /);
-    }
+    const named = `${file}: its content has changed since it was written`;
+    const evaluating = ['--run', run, '--episodes', '1', '--max-episode-frames', '400', '--json'];
+    const evaluated = await runCommand('evaluate-agent', ...evaluating);
+    expect(evaluated.code, evaluated.stderr).toBe(0);
+    expect(evaluated.stderr).toContain(named);
+    expect(JSON.parse(evaluated.stdout).checkpointAgentSteps).toBe(1200);
+    const asked = await runCommand('evaluate-agent', ...evaluating, '--checkpoint', '1300');
+    expect(asked.code).toBe(2);
+    expect(asked.stderr.trim().split('\n').at(-1)).toContain(`evaluate-agent: ${named}`);
+    const resumed = await runCommand('train-agent', '--run-dir', run, '--resume', '--steps', '1240', '--json');
+    expect(resumed.code, resumed.stderr).toBe(0);
+    expect(resumed.stderr).toContain(named);
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ run, agentSteps: 1240, interrupted: false });
   });
 });
 
 test('the first Ctrl-C saves and exits with 0, and the run can go on', async () => {
   const stopped = join(folder, 'stopped');
   const args = ['--env-id', 'CartPole-v1', '--steps', '1000000', '--learning-starts', '100', '--run-dir', stopped];
-  const { child, finished } = startCommand('train-agent', args);
+  const started = startCommand('train-agent', args);
   const file = join(stopped, 'metrics.jsonl');
-  await until('it had learned', () => existsSync(file) && readFileSync(file, 'utf8').includes('"loss"'), child);
-  child.kill('SIGINT');
-  const { code, stdout, stderr } = await finished;
+  await until('it had learned', () => existsSync(file) && readFileSync(file, 'utf8').includes('"loss"'), started.child);
+  started.child.kill('SIGINT');
+  const { code, stdout, stderr } = await started.ended;
   expect(code, stderr).toBe(0);
   expect(stdout).toMatch(/Stopped at agent step \d+/);
   expect(stdout).toContain('--resume');
@@ -108,16 +117,11 @@ test('the first Ctrl-C saves and exits with 0, and the run can go on', async () 
 });
 
 test('the second Ctrl-C exits at once', async () => {
-  const { child, finished } = startCommand('train-agent', [
-    '--env-id',
-    'CartPole-v1',
-    '--run-dir',
-    join(folder, 'second'),
-  ]);
-  await printed(child, 'writing to');
-  child.kill('SIGINT');
-  child.kill('SIGINT');
-  const { code } = await finished;
+  const started = startCommand('train-agent', ['--env-id', 'CartPole-v1', '--run-dir', join(folder, 'second')]);
+  await printed(started, 'writing to');
+  started.child.kill('SIGINT');
+  started.child.kill('SIGINT');
+  const { code } = await started.ended;
   // Signals of the same number that arrive together count once; then the run was saved.
   expect([0, 130]).toContain(code);
 });
@@ -173,7 +177,7 @@ describe('bad input gives one line and exit code 2', () => {
   });
 });
 
-test('--precision bfloat16 reaches the compiled steps, is kept, and is said to be slow where the processor lacks it', async () => {
+test('--precision bfloat16 reaches the compiled steps, is kept, and is said to be slow where it is', async () => {
   const firstLoss = async (precision: string) => {
     const runDir = join(folder, precision);
     const { code, stderr } = await runCommand(
@@ -182,8 +186,8 @@ test('--precision bfloat16 reaches the compiled steps, is kept, and is said to b
     );
     expect(code, stderr).toBe(0);
     expect(/no instructions for it/.test(stderr)).toBe(precision === 'bfloat16' && !loadTensorFlow().hasBfloat16);
-    const { config } = JSON.parse(readFileSync(join(runDir, 'config.json'), 'utf8'));
-    expect(config.precision).toBe(precision);
+    const { settings } = JSON.parse(readFileSync(join(runDir, 'config.json'), 'utf8'));
+    expect(settings.precision).toBe(precision);
     const lines = readFileSync(join(runDir, 'metrics.jsonl'), 'utf8').trim().split('\n');
     return lines.map((line) => JSON.parse(line).loss).find((loss) => loss !== undefined);
   };

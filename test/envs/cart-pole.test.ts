@@ -1,6 +1,6 @@
 import { type FinishedEpisode, makeVectorEnv } from 'gymnasium-js-bridge';
 import { CartPole, vectorize } from 'gymnasium-js-bridge/environments';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { numpyUniform } from '../../envs/src/numpy-random.ts';
 import { Generator } from '../../src/random/index.ts';
 import { askPython } from '../python-oracle.ts';
@@ -33,7 +33,7 @@ const distance = (a: ArrayLike<number>, b: readonly number[]) =>
   Math.max(...b.map((value, i) => Math.abs(a[i]! - value)));
 
 describe('random numbers', () => {
-  it("are NumPy's, bit for bit", () => {
+  test("are NumPy's, bit for bit", () => {
     const here = [...seeds, 2 ** 32 - 1].map((seed) => {
       const uniform = numpyUniform(seed);
       return Array.from({ length: 8 }, () => uniform(0, 1));
@@ -43,7 +43,7 @@ describe('random numbers', () => {
 });
 
 describe("the float64 state, against Gymnasium's", () => {
-  it('is equal to 1e-12 in every step of seeded episodes, and they end in the same step', () => {
+  test('is equal to 1e-12 in every step of seeded episodes, and they end in the same step', () => {
     const cartPole = new CartPole();
     for (const { seed, actions, states, terminated } of python.episodes) {
       expect(terminated, `seed ${seed}`).toBe(true);
@@ -57,7 +57,7 @@ describe("the float64 state, against Gymnasium's", () => {
     }
   });
 
-  it('goes to the same next state from each of 500 steps in balance', () => {
+  test('goes to the same next state from each of 500 steps in balance', () => {
     // From Gymnasium's states: a pole in balance grows a difference in the last bit of a sine e-fold in a quarter of a
     // second, so on some machines its episodes part.
     const cartPole = new CartPole();
@@ -73,7 +73,7 @@ describe("the float64 state, against Gymnasium's", () => {
 });
 
 describe('as a VectorEnv, against the sidecar', () => {
-  it.each([
+  test.each([
     { numEnvs: 1, seed: 0 },
     { numEnvs: 3, seed: 8 },
     { numEnvs: 5, seed: 2 ** 31 - 1 },
@@ -98,7 +98,7 @@ describe('as a VectorEnv, against the sidecar', () => {
     expect(finished.some(({ truncated }) => truncated)).toBe(options.maxEpisodeSteps !== undefined);
   });
 
-  it('flags an end by the rules in the step of the time limit as both', async () => {
+  test('flags an end by the rules in the step of the time limit as both', async () => {
     const seed = 3;
     const play = async (maxEpisodeSteps: number) => {
       const envs = [
@@ -122,7 +122,7 @@ describe('as a VectorEnv, against the sidecar', () => {
     expect(await play(lengthSteps)).toMatchObject({ lengthSteps, terminated: true, truncated: true });
   });
 
-  it('is cut off after 500 steps, both here and there', async () => {
+  test('is cut off after 500 steps, both here and there', async () => {
     for (const env of [
       closing(await makeVectorEnv({ id: 'CartPole-v1', seed: 5 })),
       closing(vectorize(() => new CartPole(), { seed: 5 })),

@@ -5,7 +5,7 @@ import {
   type StepResult,
   type VectorEnvOptions,
 } from 'gymnasium-js-bridge';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   actionTable,
   closing,
@@ -25,7 +25,7 @@ const endedEpisodes = (trace: Trace) => trace.steps.flat().filter((record) => re
 const column = (trace: Trace, env: number) => [trace.first[env], ...trace.steps.map((records) => records[env])];
 
 describe('against Python without the bridge', () => {
-  it.each<[string, VectorEnvOptions, number, number]>([
+  test.each<[string, VectorEnvOptions, number, number]>([
     ['Breakout with sticky actions', { game: 'Breakout', numEnvs: 2, seed: 5, stickyActionProbability: 0.25 }, 300, 2],
     [
       'Pong cut off after 400 frames',
@@ -52,7 +52,7 @@ describe('against Python without the bridge', () => {
 });
 
 describe('seeds', () => {
-  it('gives bit-equal streams on 1 and 2 threads, and to environment i whatever the number of environments', async () => {
+  test('gives bit-equal streams on 1 and 2 threads, and to environment i however many there are', async () => {
     const options = { game: 'Breakout', seed: 11, stickyActionProbability: 0.25, frameStack: 1 };
     const actions = actionTable(300, 3, 4);
     const traces: Trace[] = [];
@@ -72,7 +72,7 @@ describe('seeds', () => {
     expect(column(one, 1)).not.toEqual(column(one, 0));
   });
 
-  it('gives other episodes to another run seed', async () => {
+  test('gives other episodes to another run seed', async () => {
     const starts: string[] = [];
     for (const seed of [1, 2]) {
       const env = closing(await makeVectorEnv({ id: 'CartPole-v1', seed }));
@@ -81,7 +81,7 @@ describe('seeds', () => {
     expect(starts[0]).not.toBe(starts[1]);
   });
 
-  it('plays a finished episode again, bit for bit, from its settings, seed and actions in a fresh sidecar', async () => {
+  test('plays an episode again, bit for bit, from its settings, seed and actions in a fresh sidecar', async () => {
     const env = closing(await makeVectorEnv({ game: 'Breakout', numEnvs: 2, seed: 12, stickyActionProbability: 0.25 }));
     await env.reset();
     const frames: string[][] = [[], []];
@@ -123,7 +123,7 @@ describe('seeds', () => {
     expect(replayed).toEqual(frames[1]);
   });
 
-  it('goes on with the same episodes from a saved state', async () => {
+  test('goes on with the same episodes from a saved state', async () => {
     const options = { id: 'CartPole-v1', numEnvs: 2, seed: 13 };
     const first = closing(await makeVectorEnv(options));
     const { seeds } = await first.reset();
@@ -143,7 +143,7 @@ describe('seeds', () => {
 });
 
 describe('ends of episodes', () => {
-  it('flags the frame limit as truncated, not terminated, and counts frames with the no-op start', async () => {
+  test('flags the frame limit as truncated, not terminated, and counts frames with the no-op start', async () => {
     const env = closing(await makeVectorEnv({ game: 'Pong', maxEpisodeFrames: 100, maxNoops: 0, seed: 1 }));
     await env.reset();
     let result = await env.step([0]);
@@ -170,7 +170,7 @@ describe('ends of episodes', () => {
     expect(frames(result.observations)).toEqual([false, false, false, true]);
   });
 
-  it('keeps the score unclipped, tells a lost life without ending the episode, and lives from before the reset', async () => {
+  test('keeps the score unclipped, tells a lost life without an end, and lives from before the reset', async () => {
     const env = closing(await makeVectorEnv({ game: 'Breakout', seed: 2 }));
     let before = (await env.reset()).lives[0]!;
     expect(before).toBe(5);
@@ -191,7 +191,7 @@ describe('ends of episodes', () => {
     expect(lost).toBe(5);
   });
 
-  it('resets the masked environments and leaves the others as they were', async () => {
+  test('resets the masked environments and leaves the others as they were', async () => {
     const options = { game: 'Breakout', numEnvs: 3, seed: 3, stickyActionProbability: 0.25, frameStack: 1 };
     const touched = closing(await makeVectorEnv(options));
     const untouched = closing(await makeVectorEnv(options));
@@ -214,7 +214,7 @@ describe('ends of episodes', () => {
     }
   });
 
-  it('starts the next episode from the seed that was given for it', async () => {
+  test('starts the next episode from the seed that was given for it', async () => {
     const env = closing(await makeVectorEnv({ id: 'bridge_test_envs:Counting-v0' }));
     await env.reset({ seeds: [41] });
     for (let step = 1; step < 10; step++) await env.step([1], { nextSeeds: [1000 + step] });

@@ -14,7 +14,7 @@ import {
   SidecarStartError,
   SidecarTimeoutError,
 } from 'gymnasium-js-bridge';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Dealer } from 'zeromq';
 import { errorFrom, MAX_REQUEST_BYTES } from '../../envs/src/protocol.ts';
 import { sidecarFolder } from '../../envs/src/python.ts';
@@ -27,7 +27,7 @@ fc.configureGlobal({ seed: 1 }); // the same examples in every run
 const temporary = useOwnTemporaryFolder();
 
 describe('Python exceptions', () => {
-  it('arrive typed, with message and traceback, and the sidecar lives on', async () => {
+  test('arrive typed, with message and traceback, and the sidecar lives on', async () => {
     const log: string[] = [];
     const env = closing(
       await makeVectorEnv({ id: 'bridge_test_envs:Faulty-v0', onSidecarLog: (line) => log.push(line) }),
@@ -45,7 +45,7 @@ describe('Python exceptions', () => {
     await until('the line was logged', () => log.includes('printed by the environment'));
   });
 
-  it('tells a missing Python, a Python without the packages and a program that is none, each with the mend', async () => {
+  test('tells a missing Python, one without the packages and a program that is none, each with the mend', async () => {
     const bare = join(temporary.path, 'bare-python');
     writeFileSync(bare, `#!/bin/sh\nexec '${python}' -I -S "$@"\n`);
     const isolated = join(temporary.path, 'isolated-python');
@@ -71,7 +71,7 @@ describe('Python exceptions', () => {
 });
 
 describe('a sidecar that dies or hangs', () => {
-  it('is noticed at once after kill -9, with a request under way and without', async () => {
+  test('is noticed at once after kill -9, with a request under way and without', async () => {
     // 2 s on a machine that is not busy; here far below the 60 s of the request's time limit.
     const limitMs = 20_000;
     for (const underWay of [true, false]) {
@@ -90,7 +90,7 @@ describe('a sidecar that dies or hangs', () => {
     }
   });
 
-  it('runs into the time limit when it is stopped, and is killed', async () => {
+  test('runs into the time limit when it is stopped, and is killed', async () => {
     const env = closing(await makeVectorEnv({ id: 'CartPole-v1', timeoutMs: 3000 }));
     await env.reset();
     process.kill(env.info.pid, 'SIGSTOP');
@@ -101,21 +101,21 @@ describe('a sidecar that dies or hangs', () => {
     expect(await rejection(env.reset())).toBe(error);
   });
 
-  it('is noticed by its heartbeat when it is stopped while idle', async () => {
+  test('is noticed by its heartbeat when it is stopped while idle', async () => {
     const env = closing(await makeVectorEnv({ id: 'CartPole-v1', timeoutMs: 3000, heartbeatMs: 100 }));
     process.kill(env.info.pid, 'SIGSTOP');
     await until('it was killed', () => hasEnded(env.info.pid));
     expect(await rejection(env.reset())).toMatchObject({ name: 'SidecarTimeoutError', op: 'ping' });
   });
 
-  it('survives Ctrl-C and hang-up, which are for its parent', async () => {
+  test('survives Ctrl-C and hang-up, which are for its parent', async () => {
     const env = closing(await makeVectorEnv({ id: 'CartPole-v1' }));
     process.kill(env.info.pid, 'SIGINT');
     process.kill(env.info.pid, 'SIGHUP');
     expect((await env.reset()).observations.length).toBe(4);
   });
 
-  it('is killed by an aborted signal, before, during and after the start', async () => {
+  test('is killed by an aborted signal, before, during and after the start', async () => {
     expect(await rejection(makeVectorEnv({ id: 'CartPole-v1', signal: AbortSignal.abort() }))).toMatchObject({
       name: 'AbortError',
     });
@@ -133,7 +133,7 @@ describe('a sidecar that dies or hangs', () => {
 });
 
 describe('close', () => {
-  it('fails what is under way, kills a busy sidecar after a grace time, and may be called twice', async () => {
+  test('fails what is under way, kills a busy sidecar after a grace time, and may be called twice', async () => {
     const env = closing(await makeVectorEnv({ id: 'bridge_test_envs:Slow-v0' }));
     await env.reset();
     env.send([2]);
@@ -159,7 +159,7 @@ describe('a blocked event loop', () => {
     rmSync(file, { force: true });
   });
 
-  it('never keeps the sidecar from working: it steps while the loop is blocked right after send()', async () => {
+  test('never keeps the sidecar from working: it steps while the loop is blocked right after send()', async () => {
     const env = closing(await makeVectorEnv({ id: 'bridge_test_envs:Touching-v0' }));
     await env.reset();
     for (let step = 1; step <= 100; step++) {
@@ -171,7 +171,7 @@ describe('a blocked event loop', () => {
     }
   });
 
-  it('does not make an answer late that came in time', async () => {
+  test('does not make an answer late that came in time', async () => {
     const timeoutMs = 2000;
     const env = closing(await makeVectorEnv({ id: 'bridge_test_envs:Touching-v0', timeoutMs }));
     await env.reset();
@@ -223,7 +223,7 @@ async function disconnection(socket: Dealer): Promise<void> {
 }
 
 describe('the protocol on the wire', () => {
-  it('answers malformed messages with an error and goes on', async () => {
+  test('answers malformed messages with an error and goes on', async () => {
     const { connect } = await rawSidecar();
     const socket = connect();
     expect(await ask(socket, encode({ id: 1, op: 'ping' }))).toMatchObject({
@@ -292,7 +292,7 @@ describe('the protocol on the wire', () => {
     });
   });
 
-  it('drops the connection of a peer that sends too much, and serves the others', async () => {
+  test('drops the connection of a peer that sends too much, and serves the others', async () => {
     const { child, connect } = await rawSidecar();
     const good = connect();
     expect(await ask(good, encode({ id: 1, op: 'hello', protocol: 1 }))).toMatchObject({ ok: true });
@@ -307,7 +307,7 @@ describe('the protocol on the wire', () => {
     expect(child.exitCode).toBeNull();
   });
 
-  it('listens in a folder that only its user can enter, gone once the client is connected', async () => {
+  test('listens in a folder that only its user can enter, gone once the client is connected', async () => {
     const sidecar = await startSidecar({ startTimeoutMs: 60_000 });
     onTestFinished(() => sidecar.kill());
     const folder = dirname(sidecar.endpoint.replace('ipc://', ''));
@@ -325,7 +325,7 @@ describe('the protocol on the wire', () => {
     expect((await sidecar.exited).signal).toBe('SIGKILL');
   });
 
-  it('goes over loopback where the path would be too long, and knows its client by the token', async () => {
+  test('goes over loopback where the path would be too long, and knows its client by the token', async () => {
     const long = join(temporary.path, 'x'.repeat(100));
     mkdirSync(long);
     process.env.TMPDIR = long;

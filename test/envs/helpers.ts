@@ -13,8 +13,8 @@ export const python = findPython();
 const pythonFolder = fileURLToPath(new URL('python', import.meta.url));
 
 /**
- * Gives this test file a temporary folder of its own (TMPDIR) and lets sidecars find the test environments. When the file's tests are
- * over, no sidecar may run and the folder must be empty.
+ * Gives this test file a temporary folder of its own (TMPDIR) and lets sidecars find the test environments. When the
+ * file's tests are over, no sidecar may run and the folder must be empty.
  */
 export function useOwnTemporaryFolder(): { path: string } {
   const folder = { path: '' };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { makeVectorEnv } from 'gymnasium-js-bridge';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { sidecarFolder } from '../../envs/src/python.ts';
 import { until } from '../until.ts';
 import { hasEnded, isAsleep, python, sidecarsIn, useOwnTemporaryFolder } from './helpers.ts';
@@ -44,7 +44,7 @@ async function ended(child: ChildProcess): Promise<number | NodeJS.Signals> {
 const nothingLeft = () => sidecarsIn(temporary.path).length === 0 && readdirSync(temporary.path).length === 0;
 
 describe('an owner that ends in its own way leaves nothing', () => {
-  it.each<[string, number, string?]>([
+  test.each<[string, number, string?]>([
     ['return', 0],
     ['close', 0],
     ['exit', 3],
@@ -58,7 +58,7 @@ describe('an owner that ends in its own way leaves nothing', () => {
 });
 
 describe('an owner that is killed', () => {
-  it.each([
+  test.each([
     ['while the sidecar is idle', 'wait', 'CartPole-v1'],
     ['while the sidecar is busy in Python', 'sleep-step', 'bridge_test_envs:Slow-v0'],
     ['while an extension holds the interpreter', 'greedy-step', 'bridge_test_envs:Slow-v0'],
@@ -75,7 +75,7 @@ describe('an owner that is killed', () => {
     await until('nothing was left', () => hasEnded(pid) && nothingLeft()); // the step itself takes 600 s
   });
 
-  it.each<[string, (kill: () => void) => void | Promise<void>]>([
+  test.each<[string, (kill: () => void) => void | Promise<void>]>([
     ['at once', (kill) => kill()],
     [
       'when the sidecar has been started',
@@ -104,14 +104,14 @@ function onChange(count: number, act: () => void): void {
 }
 
 describe('Ctrl-C', () => {
-  it('ends an owner without a handler, and leaves nothing', async () => {
+  test('ends an owner without a handler, and leaves nothing', async () => {
     const { child, pid } = await readyOwner('wait');
     process.kill(-child.pid!, 'SIGINT'); // the whole process group, as a terminal does
     expect(await ended(child)).toBe('SIGINT');
     await until('nothing was left', () => hasEnded(pid) && nothingLeft());
   });
 
-  it('lets an owner with a handler use the sidecar once more, then leaves nothing', async () => {
+  test('lets an owner with a handler use the sidecar once more, then leaves nothing', async () => {
     const { child, lines } = await readyOwner('save-on-interrupt');
     process.kill(-child.pid!, 'SIGINT');
     expect(await ended(child)).toBe(0);
@@ -121,7 +121,7 @@ describe('Ctrl-C', () => {
 });
 
 describe('SIGTERM', () => {
-  it('ends an idle sidecar even where it does not interrupt its wait', async () => {
+  test('ends an idle sidecar even where it does not interrupt its wait', async () => {
     const program = [
       'import os, signal, threading',
       'from gymnasium_js_bridge import lifetime, server',
@@ -130,8 +130,8 @@ describe('SIGTERM', () => {
       'def main_sleeps():',
       '    stat = open(f"/proc/self/task/{os.getpid()}/stat").read()',
       '    return stat.rpartition(")")[2].split()[0] == "S"',
-      // In another thread than the one that waits: as if it came just before the wait. That one also sleeps while this one
-      // keeps it from the interpreter, but not each of many times.
+      // In another thread than the one that waits: as if it came just before the wait. That one also sleeps while this
+      // one keeps it from the interpreter, but not each of many times.
       'def interrupt():',
       '    while not all(main_sleeps() for _ in range(100)):',
       '        pass',
@@ -147,7 +147,7 @@ describe('SIGTERM', () => {
 });
 
 describe('many sidecars', () => {
-  it('starts and stops 100 without a leak of processes, files, descriptors or threads', async () => {
+  test('starts and stops 100 without a leak of processes, files, descriptors or threads', async () => {
     const cycle = async (seed: number) => {
       const env = await makeVectorEnv({ id: 'CartPole-v1', seed });
       await env.reset();

@@ -1,7 +1,7 @@
 import { decode, encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { episodeSeed, SidecarError, UnknownEnvError } from 'gymnasium-js-bridge';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { decodeReply, encodeRequest, errorFrom, MAX_REQUEST_BYTES, typedArray } from '../../envs/src/protocol.ts';
 
 fc.configureGlobal({ seed: 1 }); // the same examples in every run
@@ -9,7 +9,7 @@ fc.configureGlobal({ seed: 1 }); // the same examples in every run
 const seed = fc.integer({ min: 0, max: 2 ** 31 - 1 });
 
 describe('episodeSeed', () => {
-  it('is an integer in [0, 2^31), the same every time', () => {
+  test('is an integer in [0, 2^31), the same every time', () => {
     fc.assert(
       fc.property(seed, fc.nat(4095), seed, (run, env, episode) => {
         const value = episodeSeed(run, env, episode);
@@ -19,14 +19,14 @@ describe('episodeSeed', () => {
     );
   });
 
-  it('equals MurmurHash3 of the three words, halved', () => {
+  test('equals MurmurHash3 of the three words, halved', () => {
     // From an independent implementation, checked against published vectors: test/envs/python/oracle.py.
     expect([episodeSeed(0, 0, 0), episodeSeed(1, 2, 3), episodeSeed(2 ** 31 - 1, 5, 7)]).toEqual([
       1822460453, 1961608555, 1912231113,
     ]);
   });
 
-  it('changes half of its bits on average when one input changes by one', () => {
+  test('changes half of its bits on average when one input changes by one', () => {
     let flipped = 0;
     const trials = 3000;
     for (let i = 0; i < trials; i++) {
@@ -43,7 +43,7 @@ describe('episodeSeed', () => {
     expect(flipped / trials).toBeLessThan(16);
   });
 
-  it('gives neighbouring runs, environments and episodes seeds of their own', () => {
+  test('gives neighbouring runs, environments and episodes seeds of their own', () => {
     const seeds = new Set<number>();
     for (let run = 0; run < 10; run++) {
       for (let env = 0; env < 10; env++)
@@ -55,7 +55,7 @@ describe('episodeSeed', () => {
 });
 
 describe('message framing', () => {
-  it('carries every field of a request, typed arrays as their little-endian bytes', () => {
+  test('carries every field of a request, typed arrays as their little-endian bytes', () => {
     fc.assert(
       fc.property(
         fc.nat(),
@@ -82,13 +82,13 @@ describe('message framing', () => {
     );
   });
 
-  it('refuses a request that the sidecar would drop', () => {
+  test('refuses a request that the sidecar would drop', () => {
     expect(() => encodeRequest(1, 'step', { actions: new Uint8Array(MAX_REQUEST_BYTES) })).toThrow(
       'more than the 1048576 allowed',
     );
   });
 
-  it('reads numbers at any offset, without a copy where they are aligned', () => {
+  test('reads numbers at any offset, without a copy where they are aligned', () => {
     fc.assert(
       fc.property(
         fc.constantFrom('uint8' as const, 'int32' as const, 'float32' as const, 'float64' as const),
@@ -110,7 +110,7 @@ describe('message framing', () => {
     );
   });
 
-  it('takes no bytes for a reply that are none', () => {
+  test('takes no bytes for a reply that are none', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
         expect(() => decodeReply([bytes])).toThrow('unreadable reply');
@@ -119,14 +119,14 @@ describe('message framing', () => {
     expect(() => decodeReply([encode({ id: 1 })])).toThrow('"id" and "ok"');
   });
 
-  it('separates the header from the frames behind it', () => {
+  test('separates the header from the frames behind it', () => {
     const frame = Uint8Array.of(1, 2, 3);
     const reply = decodeReply([encode({ id: 7, ok: true, lives: Uint8Array.of(4) }), frame]);
     expect(reply).toMatchObject({ id: 7, ok: true, fields: { lives: Uint8Array.of(4) } });
     expect(reply.frames[0]).toBe(frame);
   });
 
-  it('turns what the sidecar reports into typed errors', () => {
+  test('turns what the sidecar reports into typed errors', () => {
     const fields = { type: 'ValueError', message: 'm', traceback: 't', details: { name: 'a', suggestions: ['b'] } };
     expect(errorFrom({ kind: 'exception', ...fields })).toMatchObject({ pythonType: 'ValueError', traceback: 't' });
     expect(errorFrom({ kind: 'exception', ...fields })).toBeInstanceOf(SidecarError);

@@ -12,7 +12,7 @@ import {
   type VectorEnv,
   type VectorEnvOptions,
 } from 'gymnasium-js-bridge';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { Generator } from '../../src/random/index.ts';
 import { until } from '../until.ts';
 import { closing, rejection, sha256, sidecarsIn, useOwnTemporaryFolder } from './helpers.ts';
@@ -52,7 +52,7 @@ function textOf({ observations, finished, ...result }: StepResult): string {
 const kill = (env: VectorEnv, signal: NodeJS.Signals) => process.kill(env.info.pid, signal);
 
 describe('environments whose sidecar is lost', () => {
-  it.each<[string, VectorEnvOptions, number]>([
+  test.each<[string, VectorEnvOptions, number]>([
     ['CartPole, 1 environment', { id: 'CartPole-v1', seed: 3 }, 300],
     ['CartPole, 5 environments', { id: 'CartPole-v1', seed: 4, numEnvs: 5 }, 300],
     [
@@ -84,7 +84,7 @@ describe('environments whose sidecar is lost', () => {
     expect(sidecarsIn(temporary.path)).toEqual([]);
   });
 
-  it('are started again when it hangs', async () => {
+  test('are started again when it hangs', async () => {
     const options = { id: 'CartPole-v1', timeoutMs: 3000 };
     const expected = await play(options, { steps: 20 });
     const faults: EnvFault[] = [];
@@ -96,7 +96,7 @@ describe('environments whose sidecar is lost', () => {
     expect(faults.map(({ error }) => error)).toEqual([expect.any(SidecarTimeoutError)]);
   });
 
-  it('are reset as asked where it is lost before or in a reset, of all or of some', async () => {
+  test('are reset as asked where it is lost before or in a reset, of all or of some', async () => {
     const run = async (maxRestarts: number) => {
       const env = closing(await makeVectorEnv({ id: 'CartPole-v1', numEnvs: 3, seed: 9, maxRestarts }));
       const lose = () => maxRestarts > 0 && kill(env, 'SIGKILL');
@@ -119,7 +119,7 @@ describe('environments whose sidecar is lost', () => {
 describe('an environment that raises', () => {
   const file = () => join(temporary.path, 'raise-once');
 
-  it('is built again and goes on where it raises no more', async () => {
+  test('is built again and goes on where it raises no more', async () => {
     process.env.BRIDGE_TEST_FILE = file();
     onTestFinished(() => {
       delete process.env.BRIDGE_TEST_FILE;
@@ -135,7 +135,7 @@ describe('an environment that raises', () => {
     expect(faults).toMatchObject([{ restart: 1, error: { pythonType: 'RuntimeError' } }]);
   });
 
-  it.each([
+  test.each([
     ['Raising', 'RuntimeError', 'the paint is wet'],
     ['Leaving', 'SystemExit', '3'],
   ])('each time is given up after as many starts as allowed, and says what and where: %s', async (name, type, text) => {
@@ -152,7 +152,7 @@ describe('an environment that raises', () => {
     );
   });
 
-  it('is not brought back where its seed does not decide what it shows', async () => {
+  test('is not brought back where its seed does not decide what it shows', async () => {
     const env = closing(await makeVectorEnv({ id: 'bridge_test_envs:Unseeded-v0', maxRestarts: 3 }));
     await env.reset();
     await env.step([0]);
@@ -163,7 +163,7 @@ describe('an environment that raises', () => {
   });
 });
 
-it('the fault is awaited before the start, and closing meanwhile leaves no process', async () => {
+test('the fault is awaited before the start, and closing meanwhile leaves no process', async () => {
   let allow = () => {};
   const allowed = new Promise<void>((resolve) => {
     allow = resolve;
@@ -190,7 +190,7 @@ it('the fault is awaited before the start, and closing meanwhile leaves no proce
 });
 
 describe('numbers that nobody can learn from', () => {
-  it.each([
+  test.each([
     ['NanReward', 'the reward NaN, which is not finite'],
     ['InfiniteReward', 'the reward Infinity, which is not finite'],
     ['HugeReward', 'the reward 1e+30, which is more than 1000000000 in size'],

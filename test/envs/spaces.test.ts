@@ -7,14 +7,14 @@ import {
   UnsupportedEnvError,
   type VectorEnvOptions,
 } from 'gymnasium-js-bridge';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { sidecarFolder } from '../../envs/src/python.ts';
 import { closing, python, rejection, sidecarsIn, useOwnTemporaryFolder } from './helpers.ts';
 
 const temporary = useOwnTemporaryFolder();
 
 describe('spaces and settings', () => {
-  it('shows Enduro as 4 grey frames of 84 x 84 and 9 actions, with every default and the ROM told', async () => {
+  test('shows Enduro as 4 grey frames of 84 x 84 and 9 actions, with every default and the ROM told', async () => {
     const env = closing(await makeVectorEnv({ game: 'Enduro' }));
     expect(env.numEnvs).toBe(1);
     expect(env.observationSpace).toEqual({ kind: 'box', shape: [4, 84, 84], dtype: 'uint8', low: 0, high: 255 });
@@ -43,7 +43,7 @@ describe('spaces and settings', () => {
     expect(env.info.pid).toBeGreaterThan(0);
   });
 
-  it('shows Breakout in colour and full size with all 18 actions where asked, and makes the same again from the settings', async () => {
+  test('shows Breakout in colour, full size and 18 actions where asked, and again from the settings', async () => {
     const settings = { frameStack: 1, grayscale: false, height: 210, width: 160, fullActionSpace: true };
     const first = closing(await makeVectorEnv({ game: 'ALE/Breakout-v5', ...settings }));
     const again = closing(await makeVectorEnv(optionsFrom(first.settings)));
@@ -58,7 +58,7 @@ describe('spaces and settings', () => {
     expect(again.settings).toEqual(first.settings);
   });
 
-  it('shows CartPole with its bounds, 2 actions and its own time limit', async () => {
+  test('shows CartPole with its bounds, 2 actions and its own time limit', async () => {
     const env = closing(await makeVectorEnv({ id: 'CartPole-v1', numEnvs: 3 }));
     const { shape, dtype, low, high } = env.observationSpace;
     expect({ shape, dtype }).toEqual({ shape: [4], dtype: 'float32' });
@@ -72,7 +72,7 @@ describe('spaces and settings', () => {
     expect([...lives]).toEqual([0, 0, 0]);
   });
 
-  it('carries small integers as int32 and actions that do not start at 0', async () => {
+  test('carries small integers as int32 and actions that do not start at 0', async () => {
     const env = closing(await makeVectorEnv({ id: 'bridge_test_envs:ShiftedSmall-v0' }));
     expect(env.observationSpace).toEqual({ kind: 'box', shape: [1], dtype: 'int32', low: -5, high: 5 });
     expect(env.actionSpace.n).toBe(3);
@@ -82,7 +82,7 @@ describe('spaces and settings', () => {
 });
 
 describe('names', () => {
-  it('knows every game of the emulator in every usual spelling, and no RAM version', () => {
+  test('knows every game of the emulator in every usual spelling, and no RAM version', () => {
     const script = `
 import json
 from ale_py import roms
@@ -96,7 +96,7 @@ print(json.dumps([len(games), wrong, atari_game("Enduro-ram-v5", games)]))`;
     expect(JSON.parse(run.stdout)).toEqual([108, [], null]);
   });
 
-  it.each([{ game: 'SpaceInvadersNoFrameskip-v4' }, { id: 'ALE/SpaceInvaders-v5' }])(
+  test.each([{ game: 'SpaceInvadersNoFrameskip-v4' }, { id: 'ALE/SpaceInvaders-v5' }])(
     'makes Space Invaders from %j',
     async (options) => {
       const env = closing(await makeVectorEnv(options));
@@ -104,7 +104,7 @@ print(json.dumps([len(games), wrong, atari_game("Enduro-ram-v5", games)]))`;
     },
   );
 
-  it('names the nearest games when a game is unknown', async () => {
+  test('names the nearest games when a game is unknown', async () => {
     const error = await rejection(makeVectorEnv({ game: 'SpaceInvadrs' }));
     expect(error).toBeInstanceOf(UnknownEnvError);
     expect((error as UnknownEnvError).envName).toBe('SpaceInvadrs');
@@ -113,7 +113,7 @@ print(json.dumps([len(games), wrong, atari_game("Enduro-ram-v5", games)]))`;
     expect(error.message).toContain('space_invaders');
   });
 
-  it('names the nearest ids when a Gymnasium id is unknown', async () => {
+  test('names the nearest ids when a Gymnasium id is unknown', async () => {
     const error = await rejection(makeVectorEnv({ id: 'CartPol-v1' }));
     expect(error).toBeInstanceOf(UnknownEnvError);
     expect((error as UnknownEnvError).suggestions[0]).toBe('CartPole-v1');
@@ -121,7 +121,7 @@ print(json.dumps([len(games), wrong, atari_game("Enduro-ram-v5", games)]))`;
 });
 
 describe('what cannot be', () => {
-  it.each([
+  test.each([
     ['Pendulum-v1', 'Box('],
     ['bridge_test_envs:DictObservations-v0', 'Dict('],
   ])('says which space of %s is not carried', async (id, space) => {
@@ -130,7 +130,7 @@ describe('what cannot be', () => {
     expect(error.message).toContain(space);
   });
 
-  it.each<[VectorEnvOptions & Record<string, unknown>, string]>([
+  test.each<[VectorEnvOptions & Record<string, unknown>, string]>([
     [{ game: 'Enduro', numEnvs: 0 }, '"numEnvs" is 0; it must be an integer from 1 to 4096'],
     [{ game: 'Enduro', frameSkip: -1 }, '"frameSkip" is -1'],
     [{ game: 'Enduro', seed: 2 ** 31 }, '"seed" is 2147483648; it must be an integer from 0 to 2147483647'],
@@ -152,7 +152,7 @@ describe('what cannot be', () => {
     expect(sidecarsIn(temporary.path)).toEqual([]);
   });
 
-  it('refuses wrong actions, masks and seeds by name, and plays on', async () => {
+  test('refuses wrong actions, masks and seeds by name, and plays on', async () => {
     const env = closing(await makeVectorEnv({ id: 'CartPole-v1', numEnvs: 2 }));
     expect((await rejection(env.step([0, 0]))).message).toContain('reset()');
     expect((await rejection(env.reset({ mask: [true, false] }))).message).toContain('first reset');

@@ -18,7 +18,7 @@ import {
 import * as environments from 'gymnasium-js-bridge/environments';
 import { type Env, type EnvStep, type PlayedEpisode, playAgain, vectorize } from 'gymnasium-js-bridge/environments';
 import { build } from 'vite';
-import { describe, expect, expectTypeOf, it } from 'vitest';
+import { describe, expect, expectTypeOf, test } from 'vitest';
 import { numpyUniform } from '../../envs/src/numpy-random.ts';
 import { corridor, walk } from './corridor.ts';
 import { closing, play, rejection, useOwnTemporaryFolder } from './helpers.ts';
@@ -74,7 +74,7 @@ const both = async (options: Options) => {
 };
 
 describe.each(kinds)('a VectorEnv of %s', (_, make) => {
-  it('refuses wrong actions, masks, seeds and counts by name, and plays on', async () => {
+  test('refuses wrong actions, masks, seeds and counts by name, and plays on', async () => {
     const env = closing(await make({ numEnvs: 2 }));
     expect((await rejection(env.step([0, 0]))).message).toContain('reset()');
     expect((await rejection(env.reset({ mask: [true, false] }))).message).toContain('first reset');
@@ -107,7 +107,7 @@ describe.each(kinds)('a VectorEnv of %s', (_, make) => {
     await reset;
   });
 
-  it('resets the masked environments, from given seeds, and leaves the others as they were', async () => {
+  test('resets the masked environments, from given seeds, and leaves the others as they were', async () => {
     const env = closing(await make({ numEnvs: 3, seed: 3 }));
     const { seeds } = await env.reset();
     const before = await env.step([0, 1, 0]);
@@ -121,7 +121,7 @@ describe.each(kinds)('a VectorEnv of %s', (_, make) => {
     expect(env.getState()).toEqual({ episodesStarted: [2, 3, 2] });
   });
 
-  it('goes on with the same episodes from a saved state', async () => {
+  test('goes on with the same episodes from a saved state', async () => {
     const first = closing(await make({ numEnvs: 2, seed: 13 }));
     await first.reset();
     for (let step = 0; step < 40; step++) await first.step([1, step % 2]);
@@ -133,7 +133,7 @@ describe.each(kinds)('a VectorEnv of %s', (_, make) => {
     expect(await second.reset()).toEqual(next);
   });
 
-  it('gives results that later steps leave alone', async () => {
+  test('gives results that later steps leave alone', async () => {
     const env = closing(await make({ numEnvs: 2 }));
     const results: object[] = [await env.reset()];
     const copies = [structuredClone(results[0])];
@@ -144,7 +144,7 @@ describe.each(kinds)('a VectorEnv of %s', (_, make) => {
     expect(results).toEqual(copies);
   });
 
-  it('is closed for good, with a step under way too, and closes twice', async () => {
+  test('is closed for good, with a step under way too, and closes twice', async () => {
     const env = closing(await make({ numEnvs: 2 }));
     await env.reset();
     env.send([0, 1]);
@@ -215,7 +215,7 @@ describe('the same calls', () => {
     return [await Promise.all(Array.isArray(result) ? result : [result]), env.getState()];
   }
 
-  it('have the same results and the same errors, in whatever order', async () => {
+  test('have the same results and the same errors, in whatever order', async () => {
     const [sidecar, here] = await both({ numEnvs: lanes, seed: 21 });
     await fc.assert(
       fc.asyncProperty(fc.array(call, { minLength: 1, maxLength: 150 }), async (calls) => {
@@ -231,7 +231,7 @@ describe('the same calls', () => {
     );
   });
 
-  it("give the same float64 numbers as Python's Counting, with the bounds and next seeds", async () => {
+  test("give the same float64 numbers as Python's Counting, with the bounds and next seeds", async () => {
     const options = { numEnvs: 2, seed: 5 };
     const sidecar = closing(await makeVectorEnv({ id: 'bridge_test_envs:Counting-v0', ...options }));
     const here = closing(vectorize(() => counting(), options));
@@ -240,7 +240,7 @@ describe('the same calls', () => {
     expect(await play(here, actions)).toEqual(await play(sidecar, actions));
   });
 
-  it.each<[string, (step: EnvStep) => EnvStep]>([
+  test.each<[string, (step: EnvStep) => EnvStep]>([
     ['NanReward', (step) => ({ ...step, reward: NaN })],
     ['InfiniteReward', (step) => ({ ...step, reward: Infinity })],
     ['HugeReward', (step) => ({ ...step, reward: 1e30 })],
@@ -263,7 +263,7 @@ describe('the same calls', () => {
 });
 
 describe('streams of episodes', () => {
-  it('are the same for environment i whatever the number of environments', async () => {
+  test('are the same for environment i whatever the number of environments', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(2 ** 31 - 1), fc.array(fc.nat(1), { maxLength: 100 }), async (seed, actions) => {
         const wide = vectorize(() => new CartPole(), { numEnvs: 4, seed });
@@ -277,7 +277,7 @@ describe('streams of episodes', () => {
     );
   });
 
-  it('are played again from seeds and actions, and go on as they would have', async () => {
+  test('are played again from seeds and actions, and go on as they would have', async () => {
     const row = fc.tuple(fc.nat(1), fc.nat(1), fc.nat(1));
     await fc.assert(
       fc.asyncProperty(fc.nat(2 ** 31 - 1), fc.array(row, { minLength: 1, maxLength: 60 }), async (seed, rows) => {
@@ -312,7 +312,7 @@ describe('streams of episodes', () => {
 });
 
 describe('environments of other forms', () => {
-  it('tell lives with their steps, from before the reset, and have none known after it', async () => {
+  test('tell lives with their steps, from before the reset, and have none known after it', async () => {
     const makeEnv = () => {
       let lives = 3;
       return counting({
@@ -338,7 +338,7 @@ describe('environments of other forms', () => {
     ]);
   });
 
-  it('may truncate by themselves, and end both ways at once', async () => {
+  test('may truncate by themselves, and end both ways at once', async () => {
     const step = (): EnvStep => ({ observation: [1, 1], reward: 2, terminated: true, truncated: true });
     const env = vectorize(() => counting({ step }));
     await env.reset();
@@ -352,7 +352,7 @@ describe('environments of other forms', () => {
     });
   });
 
-  it('observe integers and single numbers, and none that the type does not hold', async () => {
+  test('observe integers and single numbers, and none that the type does not hold', async () => {
     const observing = (dtype: 'uint8' | 'int32', value: number) =>
       vectorize(() =>
         counting({
@@ -371,7 +371,7 @@ describe('environments of other forms', () => {
 });
 
 describe('errors of an environment', () => {
-  it('reject the request with the environment named, and need a reset', async () => {
+  test('reject the request with the environment named, and need a reset', async () => {
     const own = new RangeError('the wheel came off');
     let made = 0;
     const env = vectorize(
@@ -420,7 +420,7 @@ describe('errors of an environment', () => {
     await env.reset();
   });
 
-  it.each<[string, Partial<Record<keyof Env, unknown>>, string]>([
+  test.each<[string, Partial<Record<keyof Env, unknown>>, string]>([
     ['too few numbers', { reset: () => [1] }, 'gave the observation of 1 numbers in reset; it must give an array of 2'],
     ['no array', { reset: () => undefined }, 'gave the observation undefined in reset; it must give an array of 2'],
     ['a promise', { reset: async () => [0, 0] }, 'gave the observation [object Promise] in reset'],
@@ -445,7 +445,7 @@ describe('errors of an environment', () => {
 
 describe('what cannot be', () => {
   const box = counting().observationSpace;
-  it.each<[string, unknown, object, string]>([
+  test.each<[string, unknown, object, string]>([
     ['numEnvs', counting, { numEnvs: 0 }, '"numEnvs" is 0; it must be an integer from 1 to 4096'],
     ['seed', counting, { seed: -1 }, '"seed" is -1; it must be an integer from 0 to 2147483647'],
     ['limit', counting, { maxEpisodeSteps: 0 }, '"maxEpisodeSteps" is 0; it must be an integer from 1'],
@@ -479,20 +479,20 @@ describe('what cannot be', () => {
     expect(() => vectorize(makeEnv as () => Env, options)).toThrow(message);
   });
 
-  it('is one environment for all, or environments of different kinds', () => {
+  test('is one environment for all, or environments of different kinds', () => {
     const one = counting();
     expect(() => vectorize(() => one, { numEnvs: 2 })).toThrow('must make a new environment with every call');
     let made = 0;
     expect(() => vectorize(() => counting({ maxEpisodeSteps: ++made }), { numEnvs: 2 })).toThrow('the same name');
   });
 
-  it('is to make them by makeVectorEnv from their settings', () => {
+  test('is to make them by makeVectorEnv from their settings', () => {
     expect(() => optionsFrom(vectorize(corridor).settings)).toThrow('Corridor is written in TypeScript');
   });
 });
 
 describe('what it tells of itself', () => {
-  it('is its kind, its name and its limit, of this process', () => {
+  test('is its kind, its name and its limit, of this process', () => {
     expect(vectorize(corridor).settings).toEqual({ kind: 'typescript', id: 'Corridor', maxEpisodeSteps: 100 });
     expect(vectorize(corridor, { maxEpisodeSteps: 5 }).settings.maxEpisodeSteps).toBe(5);
     expect(vectorize(() => counting()).settings).toEqual({ kind: 'typescript', id: 'bridge_test_envs:Counting-v0' });
@@ -500,7 +500,7 @@ describe('what it tells of itself', () => {
     expect(vectorize(corridor).actionSpace.meanings).toEqual(['LEFT', 'RIGHT']);
   });
 
-  it('has types', () => {
+  test('has types', () => {
     expectTypeOf(vectorize).returns.toEqualTypeOf<VectorEnv>();
     expectTypeOf(vectorize).parameter(0).toEqualTypeOf<() => Env>();
     expectTypeOf<CartPole>().toExtend<Env>();
@@ -509,7 +509,7 @@ describe('what it tells of itself', () => {
 });
 
 describe('a program that steps and steps', () => {
-  it('lets timers have their turn', async () => {
+  test('lets timers have their turn', async () => {
     const env = vectorize(corridor);
     await env.reset();
     let turn = false;
@@ -525,7 +525,7 @@ describe('a program that steps and steps', () => {
 describe('the entry for browsers', () => {
   const entry = fileURLToPath(new URL('../../envs/src/environments.ts', import.meta.url));
 
-  it('exports what needs no Node, all of it the same as the main entry', () => {
+  test('exports what needs no Node, all of it the same as the main entry', () => {
     const errors = ['BridgeError', 'EnvClosedError', 'EnvOptionsError', 'EnvValueError', 'NotReproducibleError'];
     expect(Object.keys(environments).sort()).toEqual(
       [...errors, 'CartPole', 'episodeSeed', 'playAgain', 'vectorize'].sort(),
@@ -533,7 +533,7 @@ describe('the entry for browsers', () => {
     expect(bridge).toMatchObject(environments);
   });
 
-  it('imports only files that import nothing else', () => {
+  test('imports only files that import nothing else', () => {
     const files = [entry];
     for (const file of files) {
       const code = readFileSync(file, 'utf8');
@@ -548,7 +548,7 @@ describe('the entry for browsers', () => {
     expect(names).not.toContain('protocol.ts');
   });
 
-  it('runs where there is nothing but JavaScript and timers', async () => {
+  test('runs where there is nothing but JavaScript and timers', async () => {
     const { output } = (await build({
       configFile: false,
       logLevel: 'error',
@@ -572,7 +572,7 @@ describe('the entry for browsers', () => {
 });
 
 describe('the example of the documentation', () => {
-  it('is this file, and runs', async () => {
+  test('is this file, and runs', async () => {
     const page = readFileSync(new URL('../../docs/vector-env.md', import.meta.url), 'utf8');
     const example = readFileSync(new URL('corridor.ts', import.meta.url), 'utf8');
     expect(page).toContain(`\`\`\`ts\n${example}\`\`\``);

@@ -16,7 +16,7 @@ import {
 } from '../weightnorm/support.ts';
 
 const ARMS = ['none', 'weight', 'batch', 'mean-only-batch', 'weight+mean-only-batch'] as const;
-/** 3 and 6 filters. */
+/** The width at which layers have 3 and 6 filters. */
 const TINY = 1 / 32;
 
 /** Images and noise for a batch, by the name of the input and in the order of the inputs. */
@@ -104,7 +104,7 @@ test('logits agree with a float64 forward pass in every arm, with noise and with
       ...Object.fromEntries(network.clean.weights.map((weight) => [weight.originalName, weight.read().arraySync()])),
       ...Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, tensor.arraySync()])),
     };
-    const noisy = network.noisy.apply(Object.values(inputs), { training: true }) as tf.Tensor;
+    const noisy = network.noisy.apply(Object.values(inputs) as tf.Tensor[], { training: true }) as tf.Tensor;
     const parts = normalization.split('+');
     const oracleCase = {
       kernelNormalization: parts.find((part) => part === 'weight') ?? null,
@@ -139,7 +139,8 @@ describe.each(ARMS)('with normalization %s', (normalization) => {
         name: weight.originalName,
         variable: variableOf(weight),
       }));
-      // At the paper's 0.003 so narrow a network jumps about with weight norm alone, where nothing subtracts the mean: rounding grows to 1e-3.
+      // At the paper's 0.003 so narrow a network jumps about with weight norm alone, where nothing subtracts the mean:
+      // rounding grows to 1e-3.
       const settings = { learningRate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
       const optimizer = createOptimizer({ name: 'adam', ...settings }, variables);
       const { inputNoise, dropoutMask1, dropoutMask2 } = network.noiseShapes(batch);
@@ -156,7 +157,9 @@ describe.each(ARMS)('with normalization %s', (normalization) => {
             fn: ({ labels, ...inputs }) => {
               const { value, grads } = tf.variableGrads(
                 () => {
-                  const logits = network.noisy.apply(Object.values(inputs), { training: true }) as tf.Tensor;
+                  const logits = network.noisy.apply(Object.values(inputs) as tf.Tensor[], {
+                    training: true,
+                  }) as tf.Tensor;
                   return tf.losses.softmaxCrossEntropy(tf.oneHot(labels, 10), logits) as tf.Scalar;
                 },
                 variables.map(({ variable }) => variable),
@@ -183,8 +186,9 @@ describe.each(ARMS)('with normalization %s', (normalization) => {
     });
     expect(tf.memory().numTensors).toBe(before);
 
-    // Rounding, which ten updates enlarge, comes to 1.5e-5 of the loss with some processors' instructions. Each update moves
-    // a weight by up to 1e-4; where its gradient is as small as rounding, Adam moves it by as much, either way: so the mean.
+    // Rounding, which ten updates enlarge, comes to 1.5e-5 of the loss with some processors' instructions. Each update
+    // moves a weight by up to 1e-4; where its gradient is as small as rounding, Adam moves it by as much, either way:
+    // so the mean.
     compiled.losses.forEach((loss, i) => {
       expect(Math.abs(loss / eager.losses[i] - 1)).toBeLessThan(1e-4);
     });

@@ -7,7 +7,7 @@ import { compile } from '../../src/runtime/compile/index.ts';
 import { dataDependentInit, type Normalization } from '../../src/weightnorm/index.ts';
 import { expectClose, normal } from '../weightnorm/support.ts';
 
-/** 2 and 8 maps. */
+/** The width at which layers have 2 and 8 maps. */
 const TINY = 1 / 32;
 const LAYERS = ['stem', 'conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'conv6', 'logits'];
 
@@ -165,7 +165,8 @@ describe.each([
     compiled.losses.forEach((loss, i) => {
       expect(Math.abs(loss / eager.losses[i] - 1)).toBeLessThan(1e-3);
     });
-    expectClose(compiled.after, eager.after, 0.01); // so far can rounding grow; learning has changed them by some tenths
+    // So far can rounding grow; learning has changed them by some tenths.
+    expectClose(compiled.after, eager.after, 0.01);
     tf.dispose([eager.after, compiled.after]);
     expect(tf.memory().numTensors).toBe(before);
   });

@@ -6,7 +6,8 @@ import { mlpQNetwork, natureQNetwork } from '../../src/networks/index.ts';
 const nature = { inputShape: [84, 84, 4] as [number, number, number], hiddenUnits: [512], numActions: 9, seed: 1 };
 
 test.each([
-  // Parameters of Nature's network at 9 actions: 8224 + 32832 + 36928 + 1606144 + 4617; weight norm adds one g a unit (32 + 64 + 64 + 512 + 9).
+  // Parameters of Nature's network at 9 actions: 8224 + 32832 + 36928 + 1606144 + 4617; weight norm adds one g a unit
+  // (32 + 64 + 64 + 512 + 9).
   ['valid', 'none', 3136, 1_688_745],
   ['valid', 'weight', 3136, 1_688_745 + 681],
   ['same', 'none', 7744, 1_688_745 + (7744 - 3136) * 512],

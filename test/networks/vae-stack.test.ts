@@ -108,8 +108,9 @@ describe('the flow', () => {
           return up >= 0 && (up === 0 ? left > 0 : left >= -up);
         }),
       );
-      // Unmoved in a batch of the same size: in another one TensorFlow may sum in another order. Moved to both sides and by
-      // more than one width, since an ELU hides moves, so that whatever is seen changes by far more than rounding does.
+      // Unmoved in a batch of the same size: in another one TensorFlow may sum in another order. Moved to both sides
+      // and by more than one width, since an ELU hides moves, so that whatever is seen changes by far more than
+      // rounding does.
       const of = (by: number) => flow.network(moved(z, by), contextFor(size));
       const [at, ...others] = [0, -10, -3, 3, 10, 30].map(of);
       for (const name of ['m', 's'] as const) {

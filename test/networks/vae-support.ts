@@ -42,11 +42,11 @@ export interface Answer {
 }
 
 interface BoundCase {
-  /** In this folder. */
+  /** Name of the Python program, in this folder. */
   oracle: string;
   /** What it is asked, but for the parameters and the weights of the gradients. */
   question: object;
-  /** Of the gradients, relative to the largest element. */
+  /** Largest error of the gradients, relative to the largest element. */
   tolerance: number;
   /** Nats that all groups of z together have for free: some group has less than its share, and not all have. */
   free: number | undefined;
@@ -119,9 +119,9 @@ export function expectApproach(meanGap: (samples: number, repeats: number) => nu
 type Inputs = Record<string, tf.Tensor>;
 
 interface Training<N> {
-  /** The same network each time. */
+  /** Makes the same network each time. */
   create(): N;
-  /** Of one update, counted from 0: float32, made anew. */
+  /** Makes the inputs of one update, counted from 0: float32, made anew. */
   inputs(network: N, update: number): Inputs;
   objective(network: N, inputs: Inputs): tf.Scalar;
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { clipByGlobalNorm, createOptimizer, type OptimizerConfig } from '../../src/optimizers/index.ts';
 import { compile } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
@@ -74,7 +74,7 @@ function update(
 }
 
 describe.each(CONFIGS)('$config.name', ({ config, slots }) => {
-  it('follows TensorFlow’s own op in float64 over ten steps, slots included', () => {
+  test('follows TensorFlow’s own op in float64 over ten steps, slots included', () => {
     const variable = tf.variable(tf.tensor1d(INITIAL));
     const optimizer = createOptimizer(config, [{ name: 'x', variable }]);
     const steps = oracle[CONFIGS.findIndex((entry) => entry.config === config)];
@@ -86,7 +86,7 @@ describe.each(CONFIGS)('$config.name', ({ config, slots }) => {
     tf.dispose([optimizer.slots, variable]);
   });
 
-  it('takes the learning rate of one update as a number or as a scalar tensor', () => {
+  test('takes the learning rate of one update as a number or as a scalar tensor', () => {
     const moved = [0.003, tf.scalar(0.003), undefined].map((learningRate) => {
       const variable = tf.variable(tf.tensor1d(INITIAL));
       const optimizer = createOptimizer({ ...config, learningRate: learningRate === undefined ? 0.003 : 7 }, [
@@ -102,7 +102,7 @@ describe.each(CONFIGS)('$config.name', ({ config, slots }) => {
     expect(moved[2]).toEqual(moved[0]);
   });
 
-  it('continues with the same numbers after its slots were read and written back', () => {
+  test('continues with the same numbers after its slots were read and written back', () => {
     const first = tf.variable(tf.tensor1d(INITIAL));
     const original = createOptimizer(config, [{ name: 'x', variable: first }]);
     for (const gradient of gradients.slice(0, 5)) update(original, gradient);
@@ -120,7 +120,7 @@ describe.each(CONFIGS)('$config.name', ({ config, slots }) => {
     tf.dispose([original.slots, resumed.slots, first, second]);
   });
 
-  it('keeps no tensor, and gives its own back when disposed', () => {
+  test('keeps no tensor, and gives its own back when disposed', () => {
     const variables = [tf.variable(tf.ones([2, 3])), tf.variable(tf.ones([4]))];
     const before = tf.memory().numTensors;
     const optimizer = createOptimizer(
@@ -137,7 +137,7 @@ describe.each(CONFIGS)('$config.name', ({ config, slots }) => {
 });
 
 describe('centred RMSProp', () => {
-  it.each([
+  test.each([
     { gradient: 0, epsilon: 0.01 },
     { gradient: 1e-3, epsilon: 0.01 },
     { gradient: 1e-3, epsilon: 0.01 / 32 ** 2 },
@@ -161,7 +161,7 @@ describe('centred RMSProp', () => {
 });
 
 describe('slots', () => {
-  it('have stable names made of the variable’s name and the slot’s', () => {
+  test('have stable names made of the variable’s name and the slot’s', () => {
     const variable = tf.variable(tf.ones([2]));
     const names = CONFIGS.map(({ config }) => {
       const optimizer = createOptimizer(config, [{ name: 'conv1/kernel', variable }]);
@@ -180,7 +180,7 @@ describe('slots', () => {
 });
 
 describe('clipByGlobalNorm', () => {
-  it('scales all gradients by one factor down to the largest norm', () => {
+  test('scales all gradients by one factor down to the largest norm', () => {
     tf.tidy(() => {
       const clipped = clipByGlobalNorm([tf.tensor1d([3, 0]), tf.tensor2d([[0], [4]])], 1);
       expect(clipped.norm.dataSync()[0]).toBeCloseTo(5, 6);
@@ -189,7 +189,7 @@ describe('clipByGlobalNorm', () => {
     });
   });
 
-  it('leaves gradients below the largest norm as they are, zero gradients included', () => {
+  test('leaves gradients below the largest norm as they are, zero gradients included', () => {
     tf.tidy(() => {
       const { gradients: small } = clipByGlobalNorm([tf.tensor1d([3, 4])], tf.scalar(10));
       expect(Array.from(small[0].dataSync())).toEqual([3, 4]);
@@ -199,7 +199,7 @@ describe('clipByGlobalNorm', () => {
     });
   });
 
-  it('shows a gradient that is not finite instead of hiding it', () => {
+  test('shows a gradient that is not finite instead of hiding it', () => {
     tf.tidy(() => {
       for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
         const clipped = clipByGlobalNorm([tf.tensor1d([bad, 1]), tf.tensor1d([1])], 1);
@@ -208,7 +208,7 @@ describe('clipByGlobalNorm', () => {
     });
   });
 
-  it('frees everything but its results', () => {
+  test('frees everything but its results', () => {
     const gradient = tf.ones([4]);
     const before = tf.memory().numTensors;
     const clipped = clipByGlobalNorm([gradient], 1);
@@ -216,7 +216,7 @@ describe('clipByGlobalNorm', () => {
     tf.dispose([clipped as unknown as tf.TensorContainer, gradient]);
   });
 
-  it('refuses a largest norm that is not above 0', () => {
+  test('refuses a largest norm that is not above 0', () => {
     expect(() => clipByGlobalNorm([tf.scalar(1)], 0)).toThrow('maxNorm is 0: it must be above 0.');
   });
 });
@@ -224,7 +224,7 @@ describe('clipByGlobalNorm', () => {
 describe('errors', () => {
   const variable = tf.variable(tf.ones([2]));
 
-  it('name the setting, its value and the range', () => {
+  test('name the setting, its value and the range', () => {
     expect(() => createOptimizer({ name: 'sgd', learningRate: 0.1, momentum: 1.5 }, [])).toThrow(
       'momentum of the sgd optimizer is 1.5: it must be in [0, 1).',
     );
@@ -236,7 +236,7 @@ describe('errors', () => {
     );
   });
 
-  it('name the variable whose gradient does not fit, and the name given twice', () => {
+  test('name the variable whose gradient does not fit, and the name given twice', () => {
     const sgd: OptimizerConfig = { name: 'sgd', learningRate: 0.1, momentum: 0 };
     const optimizer = createOptimizer(sgd, [{ name: 'bias', variable }]);
     expect(() => optimizer.applyGradients([tf.ones([3])])).toThrow(
@@ -250,7 +250,7 @@ describe('errors', () => {
 
 describe('beta1 of one update', () => {
   for (const name of ['adam', 'adamax'] as const) {
-    it(`replaces the configured one of ${name}, eagerly and compiled`, () => {
+    test(`replaces the configured one of ${name}, eagerly and compiled`, () => {
       const make = () => {
         const variable = tf.variable(tf.tensor1d(INITIAL));
         const config = { name, learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
@@ -288,7 +288,7 @@ describe('beta1 of one update', () => {
     });
   }
 
-  it('is refused by rules that have none', () => {
+  test('is refused by rules that have none', () => {
     const variable = tf.variable(tf.scalar(1));
     const optimizer = createOptimizer({ name: 'sgd', learningRate: 1, momentum: 0 }, [{ name: 'x', variable }]);
     expect(() => optimizer.applyGradients([tf.scalar(1)], 1, 0.5)).toThrow('The sgd optimizer has no beta1.');

@@ -12,7 +12,9 @@ function valuesAt(update: number): number[] {
   return Array.from({ length: SIZE }, (_, i) => Math.fround(Math.sin(3 * i + 1.7 * update) * 10 ** (1 - i)));
 }
 
-/** The weights of the definition, unrolled: update t has max(1 - decay, 1/t), and all later ones leave it 1 less theirs. */
+/**
+ * The weights of the definition, unrolled: update t has max(1 - decay, 1/t), and all later ones leave it 1 less theirs.
+ */
 function averageInFloat64(decay: number): number[] {
   const rates = Array.from({ length: UPDATES }, (_, i) => Math.max(1 - decay, 1 / (i + 1)));
   const weights = rates.map((rate, i) => rates.slice(i + 1).reduce((left, later) => left * (1 - later), rate));

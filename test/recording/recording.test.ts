@@ -97,9 +97,10 @@ def tensor(name, dtype):
     return np.frombuffer(data[begin:end], dtype)
 episode = json.loads(header['__metadata__']['episode'])
 s = episode['settings']
-env = AtariVectorEnv(s['id'], 1, frameskip=s['frameSkip'], noop_max=s['maxNoops'], stack_num=s['frameStack'], reward_clipping=False,
-    repeat_action_probability=s['stickyActionProbability'], use_fire_reset=s['fireReset'], full_action_space=s['fullActionSpace'],
-    max_num_frames_per_episode=s['maxEpisodeFrames'], img_height=s['height'], img_width=s['width'], grayscale=s['grayscale'])
+env = AtariVectorEnv(s['id'], 1, frameskip=s['frameSkip'], noop_max=s['maxNoops'], stack_num=s['frameStack'],
+    reward_clipping=False, repeat_action_probability=s['stickyActionProbability'], use_fire_reset=s['fireReset'],
+    full_action_space=s['fullActionSpace'], max_num_frames_per_episode=s['maxEpisodeFrames'],
+    img_height=s['height'], img_width=s['width'], grayscale=s['grayscale'])
 digest = lambda frame: int.from_bytes(hashlib.sha256(frame.tobytes()).digest()[:8], 'little')
 frame, _ = env.reset(seed=np.array([episode['seed']]))
 hashes, rewards = [digest(frame[0])], []
@@ -151,7 +152,8 @@ describe('verification', () => {
       expect(difference).toMatchObject({ what: 'observation', agentStep: step, frame: step * 4 });
       expect(differenceText(difference!)).toMatch(
         new RegExp(
-          `^first difference at frame ${step * 4} \\(agent step ${step}\\): observation [0-9a-f]{16} recorded, [0-9a-f]{16} now$`,
+          `^first difference at frame ${step * 4} \\(agent step ${step}\\): observation [0-9a-f]{16} recorded, ` +
+            '[0-9a-f]{16} now$',
         ),
       );
     }

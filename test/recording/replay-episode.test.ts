@@ -1,13 +1,13 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type EpisodeRecording, writeRecording } from '../../src/recording/index.ts';
+import { mainRoot, startCommand } from '../processes.ts';
 import { until } from '../until.ts';
 import { ATARI, recordRandomPlay } from './record.ts';
 
-const script = join(import.meta.dirname, '../../dist/scripts/replay-episode.js');
+const script = join(mainRoot, 'dist/scripts/replay-episode.js');
 let folder: string;
 let pong: EpisodeRecording;
 const at = (name: string) => join(folder, name);
@@ -32,17 +32,9 @@ async function replayEpisode(
   args: string[],
   { onStart }: { onStart?: (pressCtrlC: () => void) => Promise<void> } = {},
 ) {
-  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (data) => {
-    stdout += data;
-  });
-  child.stderr.on('data', (data) => {
-    stderr += data;
-  });
-  const closed = new Promise((resolve) => child.once('close', resolve));
-  await onStart?.(() => process.kill(-child.pid!, 'SIGINT')); // to the whole process group, as a terminal does
-  const code = await closed;
+  const { pid, ended } = startCommand('replay-episode', args);
+  await onStart?.(() => process.kill(-pid, 'SIGINT')); // to the whole process group, as a terminal does
+  const { code, stdout, stderr } = await ended;
   return { code, stdout, stderr };
 }
 
@@ -76,7 +68,7 @@ describe('replay-episode', () => {
     expect((await readFile(gif)).subarray(0, 6).toString()).toBe('GIF89a');
   });
 
-  test('ends with exit code 1, names the first differing frame and makes no video where the episode differs', async () => {
+  test('ends with exit code 1, names the first differing frame and makes no video where one differs', async () => {
     const altered = structuredClone(pong);
     altered.frameHashes[7] ^= 1n;
     await writeRecording(at('altered.episode.safetensors'), altered);
@@ -88,7 +80,7 @@ describe('replay-episode', () => {
     ]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(
-      /^replay-episode: .*altered\.episode\.safetensors: first difference at frame 28 \(agent step 7\): observation .*\n$/,
+      /^replay-episode: .*altered\.\S+: first difference at frame 28 \(agent step 7\): observation .*\n$/,
     );
     expect(await readdir(folder)).not.toContain('altered.mp4');
   });

@@ -55,7 +55,8 @@ function meanAbsoluteDifference(a: Uint8Array, b: Uint8Array): number {
 }
 
 describe('the screens of an episode', () => {
-  // An observation is the maximum of the last two frames of a step, so an agent that saw the whole screen in colour proves every second pair.
+  // An observation is the maximum of the last two frames of a step, so an agent that saw the whole screen in colour
+  // proves every second pair.
   test.each([
     ['breakout', 0.25, true],
     ['pong', 0, false],

@@ -22,7 +22,7 @@ function nextFrame(previous: FrameArray, change: Change, random: Generator): Fra
   return frame;
 }
 
-test('whatever is appended, every run of held frames is read bit for bit, before and long after the ring is full', () => {
+test('whatever is appended, every run of held frames is read bit for bit, also long after the ring is full', () => {
   fc.assert(
     fc.property(
       fc.array(fc.constantFrom<Change>('same', 'few', 'few', 'few', 'stretch', 'all'), { minLength: 1, maxLength: 20 }),

@@ -62,7 +62,7 @@ test('stretches at the limits of one byte come back', () => {
   }
 });
 
-test('the same frame again takes 2 bytes, 10 scattered changes 3 bytes each and the worst frame half as much again as itself', () => {
+test('the same frame again takes 2 bytes, 10 scattered changes 3 each, the worst frame 1.5 times itself', () => {
   const size = 7056;
   const black = new Uint8Array(size);
   expect(roundTrip(black, black)).toBe(2);

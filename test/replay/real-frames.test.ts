@@ -1,7 +1,7 @@
 import { makeVectorEnv } from 'gymnasium-js-bridge';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Generator } from '../../src/random/index.ts';
-import { Replay, type ReplayOptions, replayBytes } from '../../src/replay/index.ts';
+import { Replay, type ReplayOptions, replayBytes, uniformSampler } from '../../src/replay/index.ts';
 import { takenBytes } from './memory.ts';
 
 const options: ReplayOptions = {
@@ -49,7 +49,7 @@ describe('with Enduro', () => {
 
   test('a million compressed agent steps take at most 1.5 GB, and less than is reckoned with', async () => {
     const before = await takenBytes();
-    const replay = new Replay({ ...options, replayCompression: 'delta' });
+    const replay = new Replay({ ...options, replayCompression: 'delta' }, uniformSampler(new Generator(1, 'sampling')));
     const empty = (await takenBytes()) - before;
     fill(replay);
     const perStep = ((await takenBytes()) - before - empty) / STEPS;
@@ -62,13 +62,13 @@ describe('with Enduro', () => {
 
   test('compressed and uncompressed replays give the same batches, also when all has been overwritten', () => {
     const replays = (['none', 'delta'] as const).map(
-      (replayCompression) => new Replay({ ...options, capacity: 1000, replayCompression }),
+      (replayCompression) =>
+        new Replay({ ...options, capacity: 1000, replayCompression }, uniformSampler(new Generator(11, 'sampling'))),
     );
     const [plain, compressed] = replays.map((replay) => {
       fill(replay);
-      const random = new Generator(11, 'sampling');
       return Array.from({ length: 20 }, () => {
-        const { states, actions, returns, discounts, nextStates } = replay.sample(random);
+        const { states, actions, returns, discounts, nextStates } = replay.sample();
         return [states, actions, returns, discounts, nextStates].map((values) =>
           Buffer.from(values.buffer.slice(0) as ArrayBuffer),
         );

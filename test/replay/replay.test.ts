@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Generator } from '../../src/random/index.ts';
-import { FrameStacks, REPLAY_COMPRESSIONS, Replay, type ReplayOptions, replayBytes } from '../../src/replay/index.ts';
+import {
+  REPLAY_COMPRESSIONS,
+  Replay,
+  type ReplayOptions,
+  replayBytes,
+  type Sampler,
+  uniformSampler,
+} from '../../src/replay/index.ts';
 
 fc.configureGlobal({ seed: 1 }); // the same examples in every run
 
@@ -16,11 +23,16 @@ const options: ReplayOptions = {
   batchSize: 8,
 };
 
+/** A replay that is sampled uniformly, by random numbers of the seed. */
+const replayOf = (given: ReplayOptions, seed = 1) => new Replay(given, uniformSampler(new Generator(seed, 'sampling')));
+
 type Ending = 'none' | 'terminated' | 'truncated' | 'life lost';
 
 const FRAME_SIZE = 12;
 
-/** The frame of a number: few elements differ from that of the number before. Number 0 stands for "before the episode". */
+/**
+ * The frame of a number: few elements differ from that of the number before. Number 0 stands for "before the episode".
+ */
 function frameOf(number: number): number[] {
   const frame = new Array(FRAME_SIZE).fill(0);
   if (number > 0) {
@@ -97,7 +109,7 @@ const plays = fc.array(fc.tuple(fc.nat(17), fc.integer({ min: -3, max: 3 }), end
 });
 
 describe.each(REPLAY_COMPRESSIONS)('replay compression %s', (replayCompression) => {
-  test('whatever is played, every sampled transition is what the definition of n-step returns and frame stacks says', () => {
+  test('whatever is played, every sampled transition is as n-step returns and frame stacks are defined', () => {
     fc.assert(
       fc.property(
         plays,
@@ -108,16 +120,18 @@ describe.each(REPLAY_COMPRESSIONS)('replay compression %s', (replayCompression) 
         (steps, frameStack, nStep, lanes, seed) => {
           const frameShape = [FRAME_SIZE];
           const capacity = 20 * lanes;
-          const replay = new Replay({ ...options, capacity, lanes, frameShape, frameStack, nStep, replayCompression });
+          const replay = replayOf(
+            { ...options, capacity, lanes, frameShape, frameStack, nStep, replayCompression },
+            seed,
+          );
           const models = Array.from({ length: lanes }, (_, lane) => new Model(replay, lane, frameStack));
-          const random = new Generator(seed, 'sampling');
           for (const [action, reward, ending] of steps) {
             for (const model of models) model.play(action, reward, ending);
           }
           for (let draw = 0; draw < 5; draw++) {
             let batch: ReturnType<Replay['sample']>;
             try {
-              batch = replay.sample(random);
+              batch = replay.sample();
             } catch {
               return; // nothing complete yet
             }
@@ -143,7 +157,7 @@ describe.each(REPLAY_COMPRESSIONS)('replay compression %s', (replayCompression) 
 
   describe('with a hand-made episode', () => {
     const fill = (nStep: number, ending: 'terminated' | 'truncated') => {
-      const replay = new Replay({ ...options, nStep, replayCompression });
+      const replay = replayOf({ ...options, nStep, replayCompression });
       for (let t = 0; t < 5; t++) {
         const last = t === 4;
         replay.append(0, {
@@ -159,9 +173,8 @@ describe.each(REPLAY_COMPRESSIONS)('replay compression %s', (replayCompression) 
     };
     const sampleAll = (replay: Replay) => {
       const found = new Map<number, { returns: number; discount: number; state: number[]; next: number[] }>();
-      const random = new Generator(1, 'test');
       for (let draw = 0; draw < 40; draw++) {
-        const batch = replay.sample(random);
+        const batch = replay.sample();
         batch.actions.forEach((action, i) => {
           found.set(action, {
             returns: batch.returns[i],
@@ -199,9 +212,8 @@ describe.each(REPLAY_COMPRESSIONS)('replay compression %s', (replayCompression) 
     test('every complete transition is drawn about equally often', () => {
       const replay = fill(1, 'truncated');
       const counts = new Map<number, number>();
-      const random = new Generator(3, 'test');
       for (let draw = 0; draw < 500; draw++) {
-        for (const action of replay.sample(random).actions) counts.set(action, (counts.get(action) ?? 0) + 1);
+        for (const action of replay.sample().actions) counts.set(action, (counts.get(action) ?? 0) + 1);
       }
       expect([...counts.keys()].sort()).toEqual([0, 1, 2, 3, 4]);
       for (const count of counts.values()) expect(Math.abs(count - 800)).toBeLessThan(120);
@@ -209,28 +221,27 @@ describe.each(REPLAY_COMPRESSIONS)('replay compression %s', (replayCompression) 
   });
 
   test('the oldest steps make room and are never stacked again', () => {
-    const replay = new Replay({ ...options, capacity: 10, replayCompression });
+    const replay = replayOf({ ...options, capacity: 10, replayCompression });
     for (let t = 0; t < 25; t++) {
       replay.append(0, { frame: Float32Array.of(t), action: 0, reward: 0, terminal: false, episodeEnds: false });
     }
     expect(replay.size).toBe(10);
-    const random = new Generator(1, 'test');
     for (let draw = 0; draw < 50; draw++) {
-      for (const value of replay.sample(random).states) expect(value).toBeGreaterThanOrEqual(15);
+      for (const value of replay.sample().states) expect(value).toBeGreaterThanOrEqual(15);
     }
   });
 });
 
 test('an empty replay and a truncated episode without its last frame are refused', () => {
-  const replay = new Replay(options);
-  expect(() => replay.sample(new Generator(1, 'test'))).toThrow('no complete transition yet: 0 rows');
+  const replay = replayOf(options);
+  expect(() => replay.sample()).toThrow('no complete transition yet: 0 rows');
   expect(() =>
     replay.append(0, { frame: Float32Array.of(1), action: 0, reward: 0, terminal: false, episodeEnds: true }),
   ).toThrow('needs its final frame');
 });
 
 test('a capacity too small for one transition is refused with the number needed', () => {
-  expect(() => new Replay({ ...options, capacity: 4 })).toThrow('each needs at least 5');
+  expect(() => replayOf({ ...options, capacity: 4 })).toThrow('each needs at least 5');
 });
 
 test('a million Atari steps take at most 7.3 GB', () => {
@@ -247,7 +258,7 @@ test('compressed, a million Atari steps are reckoned to take a third', () => {
 
 test('memory is taken as the replay fills, not before', () => {
   const before = process.memoryUsage().arrayBuffers;
-  const replay = new Replay({ ...options, capacity: 1_000_000, frameShape: [84, 84], dtype: 'uint8', frameStack: 4 });
+  const replay = replayOf({ ...options, capacity: 1_000_000, frameShape: [84, 84], dtype: 'uint8', frameStack: 4 });
   const taken = () => process.memoryUsage().arrayBuffers - before;
   expect(taken()).toBeLessThan(20e6);
   const frame = new Uint8Array(84 * 84);
@@ -256,15 +267,71 @@ test('memory is taken as the replay fills, not before', () => {
   expect(taken()).toBeLessThan(2048 * 7056 + 20e6);
 });
 
-test('the states that environments are in are stacked like those that are sampled', () => {
-  const stacks = new FrameStacks(2, 3, [1], 'uint8');
-  stacks.push(0, Uint8Array.of(1), true);
-  stacks.push(1, Uint8Array.of(9), true);
-  stacks.push(0, Uint8Array.of(2), false);
-  expect([...stacks.states]).toEqual([0, 1, 2, 0, 0, 9]);
-  stacks.push(0, Uint8Array.of(3), false);
-  stacks.push(0, Uint8Array.of(4), false);
-  stacks.push(1, Uint8Array.of(8), true);
-  expect([...stacks.states]).toEqual([2, 3, 4, 0, 0, 8]);
-  expect([...stacks.newest(0)]).toEqual([4]);
+test('a sampler hears of every row, chooses and weighs rows, and takes their priorities back', () => {
+  const heard: number[] = [];
+  const priorities = new Map<number, number>();
+  const sampler: Sampler = {
+    added: (row) => void heard.push(row),
+    sample(held, { rows, weights }, take) {
+      expect(held.size).toBe(heard.length);
+      rows.forEach((_, index) => {
+        // The oldest rows, skipping what is no whole transition: the newest row of a lane is none.
+        const row = Array.from({ length: held.size }, (_, i) => held.rowAt(i)).find(
+          (candidate) => !rows.subarray(0, index).includes(candidate) && take(candidate, index),
+        )!;
+        rows[index] = row;
+        weights[index] = 1 / (1 + index);
+      });
+    },
+    updatePriorities: (rows, given) => rows.forEach((row, i) => void priorities.set(row, given[i])),
+    getState: () => ({ values: {}, tensors: {} }),
+    setState: () => {},
+  };
+  const replay = new Replay({ ...options, lanes: 2, batchSize: 3 }, sampler);
+  for (let t = 0; t < 4; t++) {
+    for (const lane of [0, 1]) {
+      replay.append(lane, {
+        frame: Float32Array.of(10 * lane + t),
+        action: 10 * lane + t,
+        reward: 0,
+        terminal: false,
+        episodeEnds: false,
+      });
+    }
+  }
+  expect(new Set(heard).size).toBe(8);
+  const { rows, weights, actions } = replay.sample();
+  expect([...actions]).toEqual([0, 1, 2]);
+  expect([...rows]).toEqual([heard[0], heard[2], heard[4]]);
+  expect([...weights]).toEqual([1, 0.5, Math.fround(1 / 3)]);
+  replay.updatePriorities(rows, [5, 6, 7]);
+  expect([...priorities]).toEqual([
+    [heard[0], 5],
+    [heard[2], 6],
+    [heard[4], 7],
+  ]);
+});
+
+test('the uniform sampler goes on from its state, and weighs all rows alike', () => {
+  const filled = (seed: number) => {
+    const replay = replayOf(options, seed);
+    for (let t = 0; t < 30; t++) {
+      replay.append(0, { frame: Float32Array.of(t), action: t, reward: 0, terminal: false, episodeEnds: false });
+    }
+    return replay;
+  };
+  const [one, other] = [filled(1), filled(2)];
+  one.sample();
+  other.sampler.setState({ values: one.sampler.getState().values, tensors: {} });
+  const [expected, actual] = [one.sample(), other.sample()];
+  expect([...actual.actions]).toEqual([...expected.actions]);
+  expect([...actual.weights]).toEqual(new Array(8).fill(1));
+});
+
+test('an environment with more than 256 actions is kept as it is', () => {
+  const replay = replayOf({ ...options, numActions: 1000, batchSize: 64 });
+  for (let t = 0; t < 20; t++) {
+    replay.append(0, { frame: Float32Array.of(t), action: 900 + t, reward: 0, terminal: false, episodeEnds: false });
+  }
+  for (const action of replay.sample().actions) expect(action).toBeGreaterThanOrEqual(900);
 });

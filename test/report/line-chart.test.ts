@@ -69,7 +69,7 @@ describe('a line chart', () => {
     expect(edges[5][1]).toBeGreaterThan(first[1]);
   });
 
-  test('breaks the line and draws a cross where there is no value, and a cross beside one where some runs have none', () => {
+  test('breaks the line and draws a cross where there is no value, and beside one where some runs have none', () => {
     const [line] = paths(svg, `fill="none" stroke="${CATEGORY_COLOURS[1]}"`);
     expect(line.match(/M/g)).toHaveLength(2); // two pieces of one point each
     const crosses = [...svg.matchAll(/class="lost" d="M([\d.]+),([\d.]+)/g)].map(([, x, y]) => [Number(x), Number(y)]);

@@ -130,7 +130,9 @@ describe('an animated GIF', () => {
   const runFfmpeg = (args: string[], input: Uint8Array) =>
     execFileSync(ffmpeg, ['-loglevel', 'error', '-f', 'gif', ...args], { input, maxBuffer: 2 ** 28 });
 
-  /** The first `count` frames that a viewer shows, red, green and blue; of a file that does not loop, those there are. */
+  /**
+   * The first `count` frames that a viewer shows, red, green and blue; of a file that does not loop, those there are.
+   */
   function shownFrames(gif: Uint8Array, { height, width }: Picture, count: number): Uint8Array[] {
     const output = ['-frames:v', `${count}`, '-fps_mode', 'passthrough', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-'];
     const path = join(folder, 'shown.gif'); // a pipe cannot be read twice
@@ -150,7 +152,8 @@ describe('an animated GIF', () => {
   }
 
   test('of grey pictures keeps every pixel, and loops', () => {
-    const frames = [1, 2, 3].map((seed) => noisePicture(90, 101, 1, seed)); // enough to fill the encoder's table of 4096 codes
+    // Enough to fill the encoder's table of 4096 codes.
+    const frames = [1, 2, 3].map((seed) => noisePicture(90, 101, 1, seed));
     const shown = shownFrames(encodeGif(frames, { framesPerSecond: 8, lastFrameSeconds: 1 }), frames[0], 5);
     expect(shown).toHaveLength(5);
     for (const [i, pixels] of shown.entries()) {

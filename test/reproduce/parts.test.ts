@@ -2,9 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { presets } from '../../agents/dqn/config.ts';
+import { dqnPresets } from '../../agents/dqn/presets.ts';
 import { deviationTable } from '../../scripts/reproduce/deviations.ts';
-import type { Job, TrainingJob } from '../../scripts/reproduce/jobs.ts';
 import { curveOf, readEpochs, wallSecondsOf } from '../../scripts/reproduce/metrics.ts';
 import { type Choice, type Part, seedsOf } from '../../scripts/reproduce/part.ts';
 import { figure1 } from '../../scripts/reproduce/parts/figure1.ts';
@@ -13,8 +12,10 @@ import { groups } from '../../scripts/reproduce/parts/index.ts';
 import { normGrowth } from '../../scripts/reproduce/parts/norm-growth.ts';
 import { tableCifar } from '../../scripts/reproduce/parts/table-cifar.ts';
 import { tableDqn } from '../../scripts/reproduce/parts/table-dqn.ts';
-import { resolveConfig } from '../../src/supervised/tasks.ts';
-import { runCommand } from '../cli/support.ts';
+import type { Job, TrainingJob } from '../../src/jobs/index.ts';
+import { resolveSettings } from '../../src/settings/index.ts';
+import { findTask, type TaskSettings } from '../../src/supervised/index.ts';
+import { runCommand } from '../processes.ts';
 import { tagCounts } from '../report/xml.ts';
 
 let root: string;
@@ -28,6 +29,9 @@ function choiceIn(out: string, options: Partial<Choice> = {}): Choice {
   const folder = join(out, budget);
   return { budget, seeds: undefined, dataDir: 'data', folder, runsPath: join(folder, 'runs'), ...options };
 }
+
+/** What every run's config.json holds beside its kind, name and settings. */
+const description = { formatVersion: 2, preset: null, version: '0.1.0', commit: null, machine: null, packages: {} };
 
 type Value = (job: TrainingJob, key: string, epoch: number) => number;
 
@@ -45,21 +49,28 @@ function leaveRuns(jobs: readonly Job[], { runsPath }: Choice, value: Value): Se
         put(`${name}.json`, JSON.stringify({ args: job.args, seconds: 1, result }));
       }
     } else if (job.command === 'train-agent') {
-      const config = { ...presets['weightnorm-paper'].config, ...job.settings };
-      put(`${name}/config.json`, JSON.stringify({ agent: 'dqn', config }));
-      put(`${name}/checkpoints/${config.steps}/agent.json`, '{}');
+      const config = { ...dqnPresets['weightnorm-paper'].settings, ...job.settings };
+      put(`${name}/config.json`, JSON.stringify({ ...description, kind: 'agent', name: 'dqn', settings: config }));
+      put(`${name}/checkpoints/${config.steps}/state.json`, '{}');
     } else {
-      const { config } = resolveConfig(job.base.task, job.base.recipe, job.settings);
-      put(`${name}/config.json`, JSON.stringify({ task: job.base.task, config }));
-      const lines = Array.from({ length: config.epochs }, (_, i) => {
+      const task = findTask(job.base.task);
+      const { settings } = resolveSettings<TaskSettings>(task, job.base.recipe, job.settings);
+      put(`${name}/config.json`, JSON.stringify({ ...description, kind: 'supervised', name: task.name, settings }));
+      const lines = Array.from({ length: settings.epochs }, (_, i) => {
         const epoch = i + 1;
         const metrics = ['error', 'testError', 'testBound', 'testBitsPerDimension'].map((key) => [
           key,
           value(job, key, epoch),
         ]);
-        return JSON.stringify({ event: 'epoch', epoch, ...Object.fromEntries(metrics), wallSeconds: 10 * epoch });
+        return JSON.stringify({
+          kind: 'epoch',
+          updates: 5 * epoch,
+          epoch,
+          ...Object.fromEntries(metrics),
+          wallSeconds: 10 * epoch,
+        });
       });
-      put(`${name}/metrics.jsonl`, `{"event":"progress","updates":5,"loss":2}\n${lines.join('\n')}\n`);
+      put(`${name}/metrics.jsonl`, `{"kind":"progress","updates":5,"loss":2}\n${lines.join('\n')}\n`);
     }
   }
   return new Set(jobs.map(({ name }) => name));
@@ -77,15 +88,25 @@ const resultsOf = async (part: Part, choice: Choice, value: Value) =>
   (await part.results(choice, leaveRuns(part.jobs(choice), choice, value)))!;
 
 describe('metrics', () => {
-  test('are read without the half line of a killed process; a damaged line is named', () => {
+  test('an epoch is told with the test after it; runs of version 0.1.0 wrote both in one line', async () => {
     const path = join(root, 'metrics.jsonl');
-    const epoch = { event: 'epoch', epoch: 1, bound: -90, wallSeconds: 5 };
-    writeFileSync(path, `{"event":"progress","wallSeconds":3}\n${JSON.stringify(epoch)}\n{"event":"ep`);
-    expect(readEpochs(path)).toEqual([epoch]);
-    expect(wallSecondsOf(root)).toBe(5);
-    writeFileSync(path, '{"event":"progress"}\nnot JSON\n{}\n');
-    expect(() => readEpochs(path)).toThrow(/metrics\.jsonl.*line 2 is not JSON/);
-    expect(readEpochs(join(root, 'absent'))).toEqual([]);
+    writeFileSync(
+      path,
+      [
+        { event: 'progress', updates: 5, wallSeconds: 3 },
+        { event: 'epoch', epoch: 1, updates: 10, bound: -90, testBound: -95, wallSeconds: 5 },
+        { kind: 'epoch', epoch: 2, updates: 20, bound: -80, wallSeconds: 7 },
+        { kind: 'evaluation', epoch: 2, updates: 20, testBound: -85, wallSeconds: 8 },
+      ]
+        .map((line) => `${JSON.stringify(line)}\n`)
+        .join(''),
+    );
+    expect(await readEpochs(path)).toEqual([
+      { epoch: 1, updates: 10, bound: -90, testBound: -95 },
+      { epoch: 2, updates: 20, bound: -80, testBound: -85 },
+    ]);
+    expect(await wallSecondsOf(root)).toBe(8);
+    expect(await readEpochs(join(root, 'absent'))).toEqual([]);
   });
 
   test('the curve is the median of the seeds with the range as a band; epochs without a test have no point', () => {
@@ -139,7 +160,8 @@ describe('the parts', () => {
     const vae = await resultsOf(figureVae, choice, negated);
     expect(vae.found[0]).toContain('in the paper after about epoch 300: weight norm -85.3, normal -85.84.');
     expect(vae.found[1]).toBe(
-      'Weight normalisation ended ahead of the normal parameterisation, as in the paper; it was ahead after 4 of the 4 epochs that were tested.',
+      'Weight normalisation ended ahead of the normal parameterisation, as in the paper; it was ahead after 4 of ' +
+        'the 4 epochs that were tested.',
     );
     expect(vae.found[2]).toMatch(/^From the lowest to the highest seed: weight norm 0\.100, normal 0\.200/);
     const draw = await resultsOf(figureDraw, choice, (...args) => 100 * errors()(...args));

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { argsOf, type QuestionJob, readAnswer, stateOf, type TrainingJob } from '../../scripts/reproduce/jobs.ts';
 import { readEpochs } from '../../scripts/reproduce/metrics.ts';
-import { runJobs } from '../../scripts/reproduce/runner.ts';
-import { printed, startCommand } from '../cli/support.ts';
+import { runsProgress } from '../../src/cli/runs-progress.ts';
+import { argsOf, type QuestionJob, readAnswer, runJobs, stateOf, type TrainingJob } from '../../src/jobs/index.ts';
+import { printed, startCommand } from '../processes.ts';
 import { until } from '../until.ts';
 
 let runsPath: string;
@@ -41,7 +41,9 @@ async function run(jobs: (TrainingJob | QuestionJob)[], signal = new AbortContro
       done();
     },
   }) as unknown as NodeJS.WriteStream;
-  const outcome = await runJobs(jobs, { runsPath, signal, stream });
+  const note = (line: string) => void stream.write(`${line}\n`);
+  const progressOf = (total: number) => runsProgress(stream, total);
+  const outcome = await runJobs(jobs, { runsPath, signal, note, progressOf });
   return { ...outcome, printed: text };
 }
 
@@ -60,7 +62,7 @@ test('an interrupted run goes on to the numbers of its settings; a finished one 
   const second = await run([training]);
   expect(second).toMatchObject({ interrupted: false, failures: {} });
   expect(second.printed).toContain('vae: goes on (run 1 of 1)');
-  expect(readEpochs(metrics).map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+  expect((await readEpochs(metrics)).map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
   expect(await stateOf(training, runsPath)).toBe('finished');
 
   const before = readFileSync(metrics, 'utf8');
@@ -72,15 +74,19 @@ test('an interrupted run goes on to the numbers of its settings; a finished one 
 test('a folder whose run has other settings is refused, with both values', async () => {
   const other = { ...training, settings: { ...training.settings, widthMultiplier: 0.25 } };
   await expect(run([other])).rejects.toThrow(
-    /vae holds a run with --width-multiplier 0\.5, not 0\.25: remove that folder, or give another --out$/,
+    /^widthMultiplier 0\.25: .+vae holds a run with 0\.5; remove that folder, or give another out$/,
   );
 });
 
 test('what was killed before its first checkpoint starts anew', async () => {
   const folder = join(runsPath, 'killed');
+  const description = {
+    ...{ formatVersion: 2, kind: 'supervised', name: 'vae-mnist', preset: 'reduced', version: '0.1.0', commit: null },
+    ...{ settings: training.settings, machine: null, packages: {} },
+  };
   mkdirSync(folder);
-  writeFileSync(join(folder, 'config.json'), JSON.stringify({ config: training.settings }));
-  writeFileSync(join(folder, 'metrics.jsonl'), '{"event":"progress","upda');
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(description));
+  writeFileSync(join(folder, 'metrics.jsonl'), '{"kind":"progress","upda');
   const job = { ...training, name: 'killed' };
   expect(await stateOf(job, runsPath)).toBe('new');
   const args = await argsOf(job, 'new', runsPath);
@@ -103,10 +109,10 @@ test('an answer is kept until the question changes, and a failure does not keep 
 
 test('Ctrl-C ends the command with exit code 130 and says how to go on', async () => {
   const out = join(runsPath, 'stopped');
-  const { child, finished } = startCommand('reproduce', ['figure-draw', '--out', out, '--json']);
-  await printed(child, 'draw-mnist-weight-seed1: starts (run 1 of 2)');
-  child.kill('SIGINT');
-  const { code, stdout, stderr } = await finished;
+  const started = startCommand('reproduce', ['figure-draw', '--out', out, '--json']);
+  await printed(started, 'draw-mnist-weight-seed1: starts (run 1 of 2)');
+  started.child.kill('SIGINT');
+  const { code, stdout, stderr } = await started.ended;
   expect(code, stderr).toBe(130);
   expect(stdout).toBe('');
   expect(stderr).toMatch(/^stopped; go on with: npm run reproduce -- figure-draw --budget quick --out .+stopped$/m);

@@ -1,12 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
-import { expect, it } from 'vitest';
-import { type BatchTensors, dqnFunctions, networkInput } from '../../agents/dqn/functions.ts';
+import { expect, test } from 'vitest';
+import { actionValues, dqnUpdate } from '../../agents/dqn/learner.ts';
+import { networkInput, statesInput, transitionInputs } from '../../src/agent/states.ts';
+import { greedyActions } from '../../src/losses/index.ts';
 import { natureQNetwork } from '../../src/networks/index.ts';
 import { allVariables, trainableVariables } from '../../src/networks/variables.ts';
 import { createOptimizer } from '../../src/optimizers/index.ts';
-import { compile, type InputSpec, type TypedArray } from '../../src/runtime/compile/index.ts';
+import { compile, defineStep, type TypedArray } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
-import type { Normalization } from '../../src/weightnorm/index.ts';
+import { assignEffectiveWeights, type Normalization } from '../../src/weightnorm/index.ts';
 import { shortfall } from '../agents/dqn/greedy.ts';
 import { bytes, relativeError, wave } from './learning-steps.ts';
 
@@ -31,23 +33,15 @@ function createAgent(normalization: Normalization, doubleQ: boolean, eager: bool
     { name: 'adam', learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1.5e-4 },
     trainableVariables(networks.online),
   );
-  const functions = dqnFunctions(networks, optimizer, { loss: 'huber', doubleQ, maxGradientNorm: 1 });
-  const states: InputSpec = { shape: [BATCH, FRAMES, SIZE, SIZE], dtype: 'uint8' };
-  const values: InputSpec = { shape: [BATCH], dtype: 'float32' };
+  const states = { frameShape: [SIZE, SIZE], frameStack: FRAMES, dtype: 'uint8' } as const;
+  const settings = { loss: 'huber', doubleQ, maxGradientNorm: 1 } as const;
   const program = compile(
     {
-      act: { inputs: { states }, fn: ({ states }) => ({ actions: functions.act(states) }) },
-      learn: {
-        inputs: {
-          states,
-          actions: { shape: [BATCH], dtype: 'int32' },
-          returns: values,
-          discounts: values,
-          nextStates: states,
-        },
-        fn: (batch) => ({ ...functions.learn(batch as unknown as BatchTensors) }),
-      },
-      sync: { inputs: {}, fn: () => functions.syncTarget() },
+      act: defineStep({ states: statesInput(BATCH, states) }, (inputs) => ({
+        actions: greedyActions(actionValues(networks.online, inputs.states)),
+      })),
+      learn: defineStep(transitionInputs({ ...states, batchSize: BATCH }), dqnUpdate(networks, optimizer, settings)),
+      sync: defineStep({}, () => assignEffectiveWeights(networks.target, networks.online)),
     },
     { eager },
   );
@@ -64,7 +58,7 @@ function createAgent(normalization: Normalization, doubleQ: boolean, eager: bool
       ];
       return Object.fromEntries(named.map(([name, variable]) => [name, variable.dataSync() as TypedArray]));
     },
-    /** As pulled. */
+    /** Q-values of the online network with the values that were pulled last. */
     qValues(states: Uint8Array) {
       return tf.tidy(() => {
         const input = tf.tensor(states, [BATCH, FRAMES, SIZE, SIZE], 'int32');
@@ -91,7 +85,7 @@ function batch(step: number) {
   };
 }
 
-it.each([
+test.each([
   ['none', false],
   ['weight', false],
   ['weight', true],

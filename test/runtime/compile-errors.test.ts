@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CompileError, compile, type InputSpec, type StepDefinition } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 
@@ -31,22 +31,23 @@ function compileError(fn: StepDefinition['fn']): string {
 }
 
 describe('a step that a graph cannot hold is refused with the op and the mend', () => {
-  it('reading a value', () => {
+  test('reading a value', () => {
     expect(compileError(({ x }) => ({ y: tf.mul(x, tf.exp(x).dataSync()[0]) }))).toBe(
-      '"learn" reads a value inside the step (the output of Exp): a compiled step has no values while it is recorded. ' +
-        'Return the tensor as an output and read it from the result, or choose with tf.where instead of an if.',
+      '"learn" reads a value inside the step (the output of Exp): a compiled step has no values while it is ' +
+        'recorded. Return the tensor as an output and read it from the result, or choose with tf.where instead of ' +
+        'an if.',
     );
     expect(compileError(({ x }) => ({ y: tf.mul(x, x.arraySync() as number[][]) }))).toContain('(the input "x")');
   });
 
-  it('reading a value asynchronously', () => {
+  test('reading a value asynchronously', () => {
     const fn = (async ({ x }: Record<string, tf.Tensor>) => ({
       y: tf.scalar((await x.data())[0]),
     })) as unknown as StepDefinition['fn'];
     expect(compileError(fn)).toContain('"learn" is asynchronous: a compiled step is a plain function');
   });
 
-  it('noise that JavaScript draws, seeded or not, by the name of the op', () => {
+  test('noise that JavaScript draws, seeded or not, by the name of the op', () => {
     expect(compileError(({ x }) => ({ y: tf.add(x, tf.randomNormal([2, 3])) }))).toBe(
       '"learn" draws JavaScript noise (tf.randomNormal): a compiled step would repeat the same numbers for ever. ' +
         'Pass the noise as an input, and build layers before compiling.',
@@ -60,24 +61,26 @@ describe('a step that a graph cannot hold is refused with the op and the mend', 
     expect(compileError(({ x }) => ({ y: tf.multinomial(x as tf.Tensor2D, 4) }))).toContain('(Math.random)');
   });
 
-  it('an op whose output shape depends on values', () => {
+  test('an op whose output shape depends on values', () => {
     expect(compileError(({ x }) => ({ y: tf.unique(tf.reshape(x, [6])).values }))).toContain(
-      '"learn" uses UniqueV2, whose output shape depends on values: shapes of a compiled step are fixed. Keep the full shape and mask',
+      '"learn" uses UniqueV2, whose output shape depends on values: shapes of a compiled step are fixed. Keep the ' +
+        'full shape and mask',
     );
   });
 
-  it('an attribute that has no form in a graph', () => {
+  test('an attribute that has no form in a graph', () => {
     const backend = tf.backend() as unknown as {
       executeSingleOutput(op: string, attributes: object[], inputs: tf.Tensor[]): tf.Tensor;
     };
     const shrink = (x: tf.Tensor) =>
       backend.executeSingleOutput('Squeeze', [{ name: 'T', type: 99, value: { not: 'a type' } }], [x]);
     expect(compileError(({ x }) => ({ y: shrink(x) }))).toBe(
-      '"learn" uses Squeeze, whose attribute T cannot be recorded (its value is [object Object]): write this part of the step with other ops.',
+      '"learn" uses Squeeze, whose attribute T cannot be recorded (its value is [object Object]): write this part ' +
+        'of the step with other ops.',
     );
   });
 
-  it('an attribute that tfjs leaves out, which only the graph needs', () => {
+  test('an attribute that tfjs leaves out, which only the graph needs', () => {
     const backend = tf.backend() as unknown as {
       executeSingleOutput(op: string, attributes: object[], inputs: tf.Tensor[]): tf.Tensor;
     };
@@ -86,13 +89,13 @@ describe('a step that a graph cannot hold is refused with the op and the mend', 
     expect(message).toContain('Write this part of the step with other ops.');
   });
 
-  it('a tensor type that a step cannot hold', () => {
+  test('a tensor type that a step cannot hold', () => {
     expect(compileError(() => ({ y: tf.reshape(tf.tensor1d(['a', 'b']), [2, 1]) }))).toContain(
       '"learn" uses a constant with a tensor of type',
     );
   });
 
-  it('a variable made or disposed inside', () => {
+  test('a variable made or disposed inside', () => {
     const adam = tf.train.adam(0.1);
     const w = tf.tidy(() => tf.variable(tf.ones([2, 3]), true, 'w'));
     expect(
@@ -106,7 +109,7 @@ describe('a step that a graph cannot hold is refused with the op and the mend', 
     adam.dispose();
   });
 
-  it('a result that is not an object of tensors', () => {
+  test('a result that is not an object of tensors', () => {
     expect(compileError((({ x }: Record<string, tf.Tensor>) => tf.add(x, 1)) as never)).toContain(
       'The result of "learn" is a Tensor: return an object of named tensors, or nothing.',
     );
@@ -115,7 +118,7 @@ describe('a step that a graph cannot hold is refused with the op and the mend', 
     );
   });
 
-  it('a compiled step inside a step', () => {
+  test('a compiled step inside a step', () => {
     const inner = compile({ act: { inputs: { x }, fn: ({ x }) => ({ y: tf.add(x, 1) }) } });
     expect(compileError(({ x }) => inner.steps.act.run({ x }))).toContain(
       '"act" is compiled or run inside another compiled step',
@@ -126,7 +129,7 @@ describe('a step that a graph cannot hold is refused with the op and the mend', 
     inner.dispose();
   });
 
-  it('whatever the step itself throws', () => {
+  test('whatever the step itself throws', () => {
     const w = tf.tidy(() => tf.variable(tf.ones([2])));
     expect(() =>
       compile({
@@ -158,7 +161,7 @@ describe.each([{ eager: false }, { eager: true }])('a call with wrong inputs (ea
   };
   const good = { frames: new Uint8Array(8).fill(1), rate: 0.5, action: Int32Array.of(1, 2) };
 
-  it('names the input, what came, what is wanted and the mend', () => {
+  test('names the input, what came, what is wanted and the mend', () => {
     const program = compile({ learn: definition }, { eager });
     const { learn } = program.steps;
     expect(learn.values(good).y[0]).toBe(7);
@@ -193,7 +196,7 @@ describe.each([{ eager: false }, { eager: true }])('a call with wrong inputs (ea
   });
 });
 
-it('a program used after dispose, and a variable that is not its own, say so', () => {
+test('a program used after dispose, and a variable that is not its own, say so', () => {
   const w = tf.tidy(() => tf.variable(tf.ones([2]), true, 'mine'));
   const other = tf.tidy(() => tf.variable(tf.ones([2]), true, 'other'));
   const program = compile({ act: { inputs: {}, fn: () => ({ y: tf.mul(w, 2) }) } });
@@ -207,7 +210,7 @@ it('a program used after dispose, and a variable that is not its own, say so', (
   tf.dispose([w, other]);
 });
 
-it('a name that a graph cannot hold says so', () => {
+test('a name that a graph cannot hold says so', () => {
   expect(() => compile({ 'learn fast': { inputs: {}, fn: () => {} } })).toThrow(
     'Step name "learn fast": use letters, digits, "_", "-" and ".", a letter or digit first.',
   );

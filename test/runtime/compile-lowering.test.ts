@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   type AttributeValue,
   constantNode,
@@ -38,12 +38,12 @@ describe('the graph has in the place of', () => {
   const x = value('x', [2, 3, 4]);
   const b = value('b', [4]);
 
-  it('a vector added along the last axis, from either side: BiasAdd', () => {
+  test('a vector added along the last axis, from either side: BiasAdd', () => {
     expect(lowered('Add', [x, b], [[2, 3, 4], [4]])).toBe('BiasAdd(x, b)');
     expect(lowered('Add', [b, x], [[4], [2, 3, 4]])).toBe('BiasAdd(x, b)');
   });
 
-  it('other additions: themselves', () => {
+  test('other additions: themselves', () => {
     expect(lowered('Add', [x, b], [[2, 3, 4], [1]])).toBe('Add(x, b)');
     expect(lowered('Add', [b, b], [[4], [4]])).toBe('Add(b, b)');
     expect(
@@ -61,13 +61,13 @@ describe('the graph has in the place of', () => {
     expect(lowered('Add', [x, b], [[2, 3, 4], [4]], int32)).toBe('Add(x, b)');
   });
 
-  it('a sum over all axes but the last: BiasAddGrad, or EuclideanNorm for one of squares', () => {
+  test('a sum over all axes but the last: BiasAddGrad, or EuclideanNorm for one of squares', () => {
     expect(lowered('Sum', [x, axes(0, 1)], [[2, 3, 4], [2]], SUM)).toBe('BiasAddGrad(x)');
     const square = output(createNode('square', 'Square', [x], FLOAT32));
     expect(lowered('Sum', [square, axes(0, 1)], [[2, 3, 4], [2]], SUM)).toBe('Square(EuclideanNorm(x, axes))');
   });
 
-  it('other sums: themselves', () => {
+  test('other sums: themselves', () => {
     expect(lowered('Sum', [x, axes(0)], [[2, 3, 4], [1]], SUM)).toBe('Sum(x, axes)');
     expect(lowered('Sum', [x, axes(1, 2)], [[2, 3, 4], [2]], SUM)).toBe('Sum(x, axes)');
     expect(lowered('Sum', [x, axes(0, 1, 2)], [[2, 3, 4], [3]], SUM)).toBe('Sum(x, axes)');
@@ -77,7 +77,7 @@ describe('the graph has in the place of', () => {
     expect(lowered('Sum', [x, value('unknown', [2])], [[2, 3, 4], [2]], SUM)).toBe('Sum(x, unknown)');
   });
 
-  it('a transposition scaled by a number: the scaled tensor transposed', () => {
+  test('a transposition scaled by a number: the scaled tensor transposed', () => {
     const transposed = output(createNode('t', 'Transpose', [x, axes(2, 0, 1)], FLOAT32));
     const factor = value('factor', []);
     expect(lowered('Mul', [transposed, factor], [[4, 2, 3], []])).toBe('Transpose(Mul(x, factor), axes)');

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compile } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { mlpLearner } from './learning-steps.ts';
@@ -31,7 +31,7 @@ function nativeCounts(): [number, number] {
   return [backend.getNumOfTFTensors(), backend.getNumOfSavedModels()];
 }
 
-it('2,000 updates keep no tensor and no memory', () => {
+test('2,000 updates keep no tensor and no memory', () => {
   const learner = mlpLearner(ADAM, 64);
   const program = compile({ learn: learner.learn });
   const batch = learner.batch(0);
@@ -55,7 +55,7 @@ it('2,000 updates keep no tensor and no memory', () => {
   learner.dispose();
 });
 
-it('dispose frees the graph with its variables', () => {
+test('dispose frees the graph with its variables', () => {
   const size = 2 * MB;
   const weights = tf.tidy(() => tf.variable(tf.ones([size])));
   const compileAndDispose = () => {
@@ -73,13 +73,13 @@ it('dispose frees the graph with its variables', () => {
   });
   expect(tf.memory().numTensors).toBe(tensors);
   expect(nativeCounts()).toEqual(native);
-  // One program holds 8 MB of variables: kept, every round's 20 would be 160 MB. The allocator's reserve and arrays that wait to be collected grow now and
-  // then, but not in every round.
+  // One program holds 8 MB of variables: kept, every round's 20 would be 160 MB. The allocator's reserve and arrays
+  // that wait to be collected grow now and then, but not in every round.
   expect(Math.min(...growths)).toBeLessThan(60 * MB);
   weights.dispose();
 });
 
-it('a failed call frees what it was given', () => {
+test('a failed call frees what it was given', () => {
   const program = compile({
     pick: {
       inputs: { x: { shape: [3], dtype: 'float32' }, index: { shape: [1], dtype: 'int32' } },
@@ -97,7 +97,7 @@ it('a failed call frees what it was given', () => {
 });
 
 // No file while a program lives: then a crash, even kill -9, leaves none either.
-it('leaves no file: not while the program lives, not after a refused graph, and not what a process killed while loading left', () => {
+test('leaves no file: while the program lives, after a refused graph, from a process killed while loading', () => {
   const abandoned = join(folder, 'weightnorm-rl-graph-999999999-abandoned');
   mkdirSync(abandoned);
   const anHourAgo = new Date(Date.now() - 3_600_000);

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { compile, type StepDefinition } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 
@@ -157,7 +157,7 @@ const CASES: Record<string, Case> = {
   gradientOfTile: gradientOf((t) => tf.square(tf.tile(t, [2, 2]))),
 };
 
-it('every listed op gives the same result compiled as op by op', () => {
+test('every listed op gives the same result compiled as op by op', () => {
   const step: StepDefinition = {
     inputs: {
       x: { shape: [4, 3], dtype: 'float32' },

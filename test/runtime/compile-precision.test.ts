@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createOptimizer } from '../../src/optimizers/index.ts';
 import { compile, type Precision } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
@@ -12,7 +12,7 @@ const PRECISIONS = ['float32', 'bfloat16'] as const;
 const ROUNDING = 2 ** -9;
 
 describe('bfloat16', () => {
-  it('rounds what products and convolutions take, and nothing else', () => {
+  test('rounds what products and convolutions take, and nothing else', () => {
     const fine = 1 + 2 ** -12;
     const inputs = { x: { shape: [1, 1], dtype: 'float32' } } as const;
     const [float32, bfloat16] = PRECISIONS.map((precision) => {
@@ -47,7 +47,7 @@ describe('bfloat16', () => {
     expect(bfloat16).toEqual({ ...float32, product: 1, convolution: 1, gradient: 1 });
   });
 
-  it('adds up in float32: 1,000 ones are 1,000', () => {
+  test('adds up in float32: 1,000 ones are 1,000', () => {
     const program = compile(
       { step: { inputs: {}, fn: () => ({ sum: tf.matMul(tf.ones([1, 1000]), tf.ones([1000, 1])) }) } },
       { precision: 'bfloat16' },
@@ -56,7 +56,7 @@ describe('bfloat16', () => {
     program.dispose();
   });
 
-  it('keeps variables and optimizer in float32: steps far below its rounding add up', () => {
+  test('keeps variables and optimizer in float32: steps far below its rounding add up', () => {
     const w = tf.tidy(() => tf.variable(tf.ones([1, 1]), true, 'w'));
     const sgd = createOptimizer({ name: 'sgd', learningRate: 2 ** -15, momentum: 0 }, [{ name: 'w', variable: w }]);
     const program = compile(
@@ -137,7 +137,7 @@ function convolutionalLearner(precision: Precision) {
   };
 }
 
-it('losses in bfloat16 are those in float32 but for its rounding, and training gets as far', () => {
+test('losses in bfloat16 are those in float32 but for its rounding, and training gets as far', () => {
   const before = tf.memory().numTensors;
   const [float32, bfloat16] = PRECISIONS.map(convolutionalLearner);
   const losses = Array.from({ length: 300 }, (_, step) => [float32.learn(step), bfloat16.learn(step)]);
@@ -154,7 +154,7 @@ it('losses in bfloat16 are those in float32 but for its rounding, and training g
   expect(tf.memory().numTensors).toBe(before);
 });
 
-it('two runs in bfloat16 give the same bits', () => {
+test('two runs in bfloat16 give the same bits', () => {
   const [a, b] = [0, 1].map(() => {
     const learner = convolutionalLearner('bfloat16');
     const losses = [0, 1, 2, 3, 4].map((step) => learner.learn(step)[0]);

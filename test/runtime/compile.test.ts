@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createOptimizer, type OptimizerConfig } from '../../src/optimizers/index.ts';
 import { compile, type TypedArray } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
@@ -50,17 +50,17 @@ function expectAgreement(makeLearner: () => Learner): void {
 }
 
 describe('a compiled update and the same update op by op', () => {
-  it.each(OPTIMIZERS)('agree over ten updates of a perceptron with $name', (config) => {
+  test.each(OPTIMIZERS)('agree over ten updates of a perceptron with $name', (config) => {
     expectAgreement(() => mlpLearner(config));
   });
 
-  it('agree over ten updates of the Nature network: bytes in, Huber loss, target network, centred RMSProp', () => {
+  test('agree over ten updates of the Nature network: bytes in, Huber loss, target network, centred RMSProp', () => {
     expectAgreement(() => natureLearner(RMSPROP, 4));
   });
 });
 
 describe('a program', () => {
-  it('gives bit-equal losses and parameters when run twice from the same start', () => {
+  test('gives bit-equal losses and parameters when run twice from the same start', () => {
     const runs = [0, 1].map(() => {
       const learner = natureLearner(RMSPROP, 4);
       const program = compile({ learn: learner.learn });
@@ -76,7 +76,7 @@ describe('a program', () => {
       expect(Buffer.compare(Buffer.from(values.buffer), Buffer.from(runs[1].state[name].buffer)), name).toBe(0);
   });
 
-  it('shares variables between its steps: learning changes what act sees, and the target only at sync', () => {
+  test('shares variables between its steps: learning changes what act sees, and the target only at sync', () => {
     const learner = natureLearner(RMSPROP, 2);
     const { act, actWithTarget, learn, sync } = learner;
     const program = compile({ act, actWithTarget, learn, sync });
@@ -97,7 +97,7 @@ describe('a program', () => {
     learner.dispose();
   });
 
-  it('keeps values in the graph until pull, and takes changed ones by push, all or those named', () => {
+  test('keeps values in the graph until pull, and takes changed ones by push, all or those named', () => {
     const a = tf.variable(tf.scalar(1));
     const b = tf.variable(tf.scalar(10));
     const program = compile({
@@ -130,7 +130,7 @@ describe('a program', () => {
     tf.dispose([a, b]);
   });
 
-  it('can be compiled again for another batch size, going on from the pulled values', () => {
+  test('can be compiled again for another batch size, going on from the pulled values', () => {
     const [whole, reference] = [mlpLearner(OPTIMIZERS[0], 16), mlpLearner(OPTIMIZERS[0], 16)];
     const first = compile({ learn: whole.learn });
     for (let step = 0; step < 3; step++) first.steps.learn.values(whole.batch(step));
@@ -163,7 +163,7 @@ describe('a program', () => {
     reference.dispose();
   });
 
-  it('takes tensors as well as arrays, and gives tensors that a tidy frees', () => {
+  test('takes tensors as well as arrays, and gives tensors that a tidy frees', () => {
     const step = {
       inputs: { x: { shape: [2], dtype: 'float32' }, y: { shape: [2], dtype: 'int32' } },
       fn: ({ x, y }: Record<string, tf.Tensor>) => ({ sum: tf.add(x, y), flag: tf.greater(x, 1) }),
@@ -182,7 +182,7 @@ describe('a program', () => {
   });
 });
 
-it.each([{ eager: false }, { eager: true }])(
+test.each([{ eager: false }, { eager: true }])(
   'results kept inside a gradient’s closure, variables and inputs are handed out as the caller’s own (eager: $eager)',
   ({ eager }) => {
     const w = tf.tidy(() => tf.variable(tf.ones([3])));
@@ -235,7 +235,7 @@ describe('order inside a step', () => {
     tf.dispose(variables);
   };
 
-  it('outputs computed before an assignment use the old value and later ones the new, whichever the graph runs first', () => {
+  test('outputs from before an assignment use the old value and later ones the new, in whatever order they run', () => {
     withVariables([1], (v) => {
       const program = compile({
         step: {
@@ -257,7 +257,7 @@ describe('order inside a step', () => {
     });
   });
 
-  it('holds around fused optimizer updates, for values before, after and between', () => {
+  test('holds around fused optimizer updates, for values before, after and between', () => {
     const results = [false, true].map((eager) => {
       let outputs: number[][] = [];
       withVariables([1], (v) => {
@@ -291,7 +291,7 @@ describe('order inside a step', () => {
     expect(results[0]).toEqual(results[1]);
   });
 
-  it('swaps two variables, and tells variables apart that share one tensor', () => {
+  test('swaps two variables, and tells variables apart that share one tensor', () => {
     withVariables([1, 5], (a, b) => {
       const twin = tf.variable(a);
       const program = compile({
@@ -313,7 +313,7 @@ describe('order inside a step', () => {
     });
   });
 
-  it('copies: neither an input array, a result nor a pulled variable shares memory with the graph', () => {
+  test('copies: neither an input array, a result nor a pulled variable shares memory with the graph', () => {
     withVariables([1], (v) => {
       const sgd = createOptimizer({ name: 'sgd', learningRate: 1, momentum: 0 }, [{ name: 'v', variable: v }]);
       const program = compile({
@@ -348,7 +348,7 @@ describe('order inside a step', () => {
     });
   });
 
-  it('writes what layers write: the moving averages of batch normalisation', () => {
+  test('writes what layers write: the moving averages of batch normalisation', () => {
     const [compiledModel, eagerModel] = [0, 1].map(() => {
       const model = tf.sequential();
       model.add(tf.layers.batchNormalization({ inputShape: [3], momentum: 0.5 }));

@@ -1,7 +1,7 @@
 import '../node-backend.ts';
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compile } from '../../src/runtime/compile/index.ts';
 import { seededNormal, seededUniform } from '../../src/runtime/seeded-noise.ts';
 
@@ -29,7 +29,7 @@ for (const backend of ['tensorflow', 'cpu']) {
     beforeAll(() => tf.setBackend(backend));
     afterAll(() => tf.setBackend('tensorflow'));
 
-    it('is standard normal', () => {
+    test('is standard normal', () => {
       const { mean, variance, fourth } = moments(draw(seededNormal, [7, 1]));
       expect(Math.abs(mean)).toBeLessThan(0.02);
       expect(variance).toBeGreaterThan(0.97);
@@ -38,7 +38,7 @@ for (const backend of ['tensorflow', 'cpu']) {
       expect(fourth).toBeLessThan(3.2);
     });
 
-    it('is uniform in [0, 1)', () => {
+    test('is uniform in [0, 1)', () => {
       const values = draw(seededUniform, [7, 1]);
       const { mean, variance } = moments(values);
       expect(Math.abs(mean - 0.5)).toBeLessThan(0.01);
@@ -46,7 +46,7 @@ for (const backend of ['tensorflow', 'cpu']) {
       expect(values.every((value) => value >= 0 && value < 1)).toBe(true);
     });
 
-    it('is a function of seed and stream, and leaves no tensor behind', () => {
+    test('is a function of seed and stream, and leaves no tensor behind', () => {
       const before = tf.memory().numTensors;
       const word = fc.integer({ min: -(2 ** 30), max: 2 ** 30 });
       fc.assert(
@@ -63,7 +63,7 @@ for (const backend of ['tensorflow', 'cpu']) {
   });
 }
 
-it('draws in a compiled step what it draws eagerly, anew for every seed', () => {
+test('draws in a compiled step what it draws eagerly, anew for every seed', () => {
   const definitions = {
     noise: {
       inputs: { seed: { shape: [2], dtype: 'int32' } },
@@ -85,6 +85,6 @@ it('draws in a compiled step what it draws eagerly, anew for every seed', () => 
   compiled.dispose();
 });
 
-it('names a seed of another kind', () => {
+test('names a seed of another kind', () => {
   expect(() => seededNormal([2], tf.tensor1d([1, 2]))).toThrow('the seed of noise is float32 [2]: give int32 [2]');
 });

@@ -4,14 +4,14 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { cpuHasBfloat16, describeGpu, loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'weightnorm-rl-runtime-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('loadTensorFlow', () => {
-  it('makes the C library the backend of the one tfjs instance', () => {
+  test('makes the C library the backend of the one tfjs instance', () => {
     const runtime = loadTensorFlow();
     expect(runtime.version).toMatch(/^2\.\d+\.\d+$/);
     expect(tf.getBackend()).toBe('tensorflow');
@@ -21,22 +21,22 @@ describe('loadTensorFlow', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it('says where the kernels run', () => {
+  test('says where the kernels run', () => {
     const { device, usesGpu } = loadTensorFlow();
     if (usesGpu) expect(device).toMatch(/^GPU/);
     else expect(device).toBe(`CPU (${availableParallelism()} cores)`);
   });
 
-  it('loads once', () => {
+  test('loads once', () => {
     expect(loadTensorFlow()).toBe(loadTensorFlow());
   });
 
-  it('serves the kernels that call util.isNullOrUndefined, which new Node.js versions lack or warn about', () => {
+  test('serves the kernels that call util.isNullOrUndefined, which new Node.js versions lack or warn about', () => {
     const values = tf.tidy(() => tf.topk(tf.tensor1d([3, 1, 2]), 2).values.dataSync());
     expect([...values]).toEqual([3, 2]);
   });
 
-  it('prints nothing but the notice on oneDNN that TensorFlow writes before it reads its log level', () => {
+  test('prints nothing but the notice on oneDNN that TensorFlow writes before it reads its log level', () => {
     const root = fileURLToPath(new URL('../..', import.meta.url));
     const script = `
       import { loadTensorFlow } from './dist/src/runtime/tensorflow.js';
@@ -61,18 +61,18 @@ describe('describeGpu', () => {
     return join(folder, name);
   };
 
-  it('names the model where all GPUs are of one model', () => {
+  test('names the model where all GPUs are of one model', () => {
     expect(describeGpu(writeGpus('one', ['NVIDIA H200']))).toBe('GPU (NVIDIA H200)');
     expect(describeGpu(writeGpus('two', ['NVIDIA H200', 'NVIDIA H200']))).toBe('GPU (NVIDIA H200)');
   });
 
-  it('names none where the driver says nothing or several models', () => {
+  test('names none where the driver says nothing or several models', () => {
     expect(describeGpu(join(folder, 'no-such-folder'))).toBe('GPU');
     expect(describeGpu(writeGpus('mixed', ['NVIDIA H200', 'NVIDIA L4']))).toBe('GPU');
   });
 });
 
-it('bfloat16 is found among the flags of a CPU, whole words only', () => {
+test('bfloat16 is found among the flags of a CPU, whole words only', () => {
   const cpu = (flags: string) => `processor\t: 0\nflags\t\t: fpu ${flags} sse\n`;
   expect(cpuHasBfloat16(cpu('avx512_bf16'))).toBe(true);
   expect(cpuHasBfloat16(cpu('amx_bf16 amx_tile'))).toBe(true);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { findCompiler, findPlaces, problem } from '../../scripts/setup/addon.mjs';
 import { endLeftovers, leftovers } from '../../scripts/setup/lock.mjs';
 import { until } from '../until.ts';
@@ -65,7 +65,7 @@ while [ -e '${folder}/stopped' ]; do sleep 0.1; done
 }
 
 describe('the TensorFlow addon', () => {
-  it('is compiled once, by the first of two set-ups; the second waits, and then nothing is to be done', async () => {
+  test('is compiled once, by the first of two set-ups; the second waits, and then nothing is to be done', async () => {
     const root = makeAddonProject();
     expect(problem({ root })).toBe('the addon is not compiled yet');
     const builder = await startAndStop(root, { call: 3, output: 'none' });
@@ -100,7 +100,7 @@ describe('the TensorFlow addon', () => {
     expect(problem({ root })).toBe('the addon is not compiled yet');
   });
 
-  it('is whole after set-ups that were killed at any point, and after a move of the project', async () => {
+  test('is whole after set-ups that were killed at any point, and after a move of the project', async () => {
     const root = makeAddonProject();
     const points: StoppingPoint[] = [
       { call: 1, output: 'none' },
@@ -129,7 +129,7 @@ describe('the TensorFlow addon', () => {
     renameSync(moved, root);
   });
 
-  it.each([
+  test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)('on %s, set-up ends its compiler and exits with %i', async (signal, exitCode) => {
@@ -144,14 +144,15 @@ describe('the TensorFlow addon', () => {
     expect(leftovers(root)).toEqual([]);
   });
 
-  it('without a compiler gives one line and exit code 2, before any work', async () => {
+  test('without a compiler gives one line and exit code 2, before any work', async () => {
     const root = makeAddonProject();
     const path = pathWith('python3', 'npm');
     expect(await run(root, setUp, { PATH: path, CXX: '' })).toMatchObject({
       code: 2,
       stdout: '',
       stderr:
-        'A C++ compiler is missing (looked for g++, c++ and clang++ on the PATH): run "apt-get install g++" and try again.\n',
+        'A C++ compiler is missing (looked for g++, c++ and clang++ on the PATH): run "apt-get install g++" and ' +
+        'try again.\n',
     });
     expect(await run(root, setUp, { CXX: 'no-such-compiler -v' })).toMatchObject({
       code: 2,
@@ -162,7 +163,7 @@ describe('the TensorFlow addon', () => {
     expect(existsSync(join(root, '.setup'))).toBe(false);
   });
 
-  it('that does not compile gives the compiler’s error in one line', async () => {
+  test('that does not compile gives the compiler’s error in one line', async () => {
     const root = makeAddonProject();
     const binding = join(root, 'node_modules/@tensorflow/tfjs-node-gpu/binding');
     writeFileSync(join(binding, 'utils.h'), '#error out of order\n');
@@ -174,7 +175,7 @@ describe('the TensorFlow addon', () => {
     );
   });
 
-  it('cannot be made without TensorFlow, which is said', () => {
+  test('cannot be made without TensorFlow, which is said', () => {
     const root = makeProject();
     expect(problem({ root })).toBe('the npm package @tensorflow/tfjs-node-gpu is missing');
     addTensorFlow(root);

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { run as build, problem } from '../../scripts/setup/build.mjs';
 import { SetupFault } from '../../scripts/setup/faults.mjs';
 import { prepareWorkFolder } from '../../scripts/setup/tools.mjs';
@@ -18,7 +18,7 @@ function makeTypeScriptProject(): string {
 }
 
 describe('the TypeScript build', () => {
-  it('is done again when a source changes, comes or goes missing in the output, and only then', async () => {
+  test('is done again when a source changes, comes or goes missing in the output, and only then', async () => {
     const root = makeTypeScriptProject();
     const built = (name: string) => readFileSync(join(root, 'dist/src', name), 'utf8');
     expect(problem({ root })).toBe('the sources have changed');
@@ -46,7 +46,7 @@ describe('the TypeScript build', () => {
     expect(readdirSync(join(root, 'dist/src'))).toEqual(['deep']);
   });
 
-  it('that fails gives the first error in one line and stays to be done', async () => {
+  test('that fails gives the first error in one line and stays to be done', async () => {
     const root = makeTypeScriptProject();
     writeFileSync(join(root, 'src/bad.ts'), "export const bad: number = 'text';\n");
     const failing = build({ root });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { linkPackage, mainRoot, makeProject, run, start, timed } from './project.ts';
 
 /** A project that is set up, with the commands and tests that are given by name and code. */
@@ -17,7 +17,7 @@ function makeReadyProject(files: Record<string, string>): string {
 }
 
 describe('a command', () => {
-  it('runs with its arguments and its own exit code, set-up staying silent', async () => {
+  test('runs with its arguments and its own exit code, set-up staying silent', async () => {
     const code = 'console.log(process.argv[1].slice(-20), ...process.argv.slice(2)); process.exitCode = 7;';
     const root = makeReadyProject({ 'dist/scripts/say.js': code });
     expect(await run(root, ['scripts/run.mjs', 'say', '--game', 'Enduro'])).toMatchObject({
@@ -27,7 +27,7 @@ describe('a command', () => {
     });
   });
 
-  it('handles its own signals', async () => {
+  test('handles its own signals', async () => {
     const code = `process.on('SIGINT', () => process.exit(5)); setInterval(() => {}, 1000); console.log('ready');`;
     const { child, ended } = start(makeReadyProject({ 'dist/scripts/wait.js': code }), ['scripts/run.mjs', 'wait']);
     await once(child.stdout!, 'data');
@@ -35,7 +35,7 @@ describe('a command', () => {
     expect((await ended).code).toBe(5);
   });
 
-  it.each(['no-such', '../evil', ''])('called %j does not exist: one line, exit code 2', async (name) => {
+  test.each(['no-such', '../evil', ''])('called %j does not exist: one line, exit code 2', async (name) => {
     expect(await run(makeReadyProject({}), ['scripts/run.mjs', name])).toMatchObject({
       code: 2,
       stdout: '',
@@ -45,19 +45,19 @@ describe('a command', () => {
 });
 
 describe('npm run setup', () => {
-  it('takes under 2 s of a processor where nothing is to be done', () => {
+  test('takes under 2 s of a processor where nothing is to be done', () => {
     const { code, stdout, processorSeconds } = timed(makeReadyProject({}));
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'Everything is up to date.\n' });
     expect(processorSeconds).toBeLessThan(2);
   });
 
-  it('explains itself', async () => {
+  test('explains itself', async () => {
     const { code, stdout } = await run(makeProject(), ['scripts/setup/setup.mjs', '--help']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/--gpu[\s\S]*--cpu[\s\S]*--force[\s\S]*WEIGHTNORM_PYTHON/);
   });
 
-  it.each([
+  test.each([
     [['--frobnicate'], "Unknown option '--frobnicate': see"],
     [['--gpu', '--cpu'], '--gpu and --cpu exclude each other: see'],
     [['fast'], "Unexpected argument 'fast'"],
@@ -70,35 +70,35 @@ describe('npm run setup', () => {
 });
 
 describe('npm test', () => {
-  const test = (body: string) => `import { expect, it } from 'vitest';\n${body}`;
+  const testFile = (body: string) => `import { expect, test } from 'vitest';\n${body}`;
   const counts = async (files: Record<string, string>) => {
     const { code, stdout } = await run(makeReadyProject(files), ['scripts/run.mjs', 'test']);
     return { code, last: stdout.trimEnd().split('\n').at(-1) };
   };
 
-  it('ends with the counts and exit code 0 when all tests pass', async () => {
-    const body = "it('is', () => expect(1).toBe(1)); it('too', () => {}); it.skip('later', () => {});";
-    expect(await counts({ 'a.test.ts': test(body) })).toEqual({ code: 0, last: '2 passed, 0 failed, 1 skipped' });
+  test('ends with the counts and exit code 0 when all tests pass', async () => {
+    const body = "test('is', () => expect(1).toBe(1)); test('too', () => {}); test.skip('later', () => {});";
+    expect(await counts({ 'a.test.ts': testFile(body) })).toEqual({ code: 0, last: '2 passed, 0 failed, 1 skipped' });
   });
 
-  it('fails for a failing test, and for a file that cannot be loaded', async () => {
+  test('fails for a failing test, and for a file that cannot be loaded', async () => {
     const files = {
-      'a.test.ts': test("it('is', () => {}); it('is not', () => expect(1).toBe(2));"),
+      'a.test.ts': testFile("test('is', () => {}); test('is not', () => expect(1).toBe(2));"),
       'b.test.ts': "import './no-such-file.ts';",
     };
     expect(await counts(files)).toEqual({ code: 1, last: '1 passed, 2 failed' });
   });
 
-  it('--repeat runs all rounds, lists what is not stable, and counts every test once', async () => {
+  test('--repeat runs all rounds, lists what is not stable, and counts every test once', async () => {
     const everySecondTime = `
       import { appendFileSync, readFileSync } from 'node:fs';
-      it('is every second time', () => {
+      test('is every second time', () => {
         appendFileSync('rounds', 'x');
         expect(readFileSync('rounds', 'utf8').length % 2).toBe(1);
       });`;
     const root = makeReadyProject({
-      'a.test.ts': test(`${everySecondTime} it('is', () => {}); it('is not', () => expect(1).toBe(2));`),
-      'b.test.ts': test("it('was not asked for', () => {});"),
+      'a.test.ts': testFile(`${everySecondTime} test('is', () => {}); test('is not', () => expect(1).toBe(2));`),
+      'b.test.ts': testFile("test('was not asked for', () => {});"),
     });
     const { code, stdout } = await run(root, ['scripts/run.mjs', 'test', '--repeat', '2', 'a.test.ts']);
     expect({ code, last: stdout.trimEnd().split('\n').slice(-3) }).toEqual({
@@ -112,7 +112,7 @@ describe('npm test', () => {
     expect(stdout.match(/^\d+ passed, \d+ failed/gm)).toHaveLength(1);
   });
 
-  it.each([[['--repeat']], [['--repeat=0']], [['--repeat', '1.5']], [['--repeat', 'a.test.ts']]])(
+  test.each([[['--repeat']], [['--repeat=0']], [['--repeat', '1.5']], [['--repeat', 'a.test.ts']]])(
     'refuses %j in one line',
     async (args) => {
       expect(await run(makeReadyProject({}), ['scripts/run.mjs', 'test', ...args])).toMatchObject({
@@ -123,7 +123,7 @@ describe('npm test', () => {
     },
   );
 
-  it('fails when no test runs', async () => {
+  test('fails when no test runs', async () => {
     expect(await counts({})).toEqual({ code: 1, last: '0 passed, 0 failed' });
   });
 });

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { asFault, checkDiskSpace, SetupFault, ToolFailure } from '../../scripts/setup/faults.mjs';
 import { prepareWorkFolder, runTool } from '../../scripts/setup/tools.mjs';
 import { temporaryFolder } from './project.ts';
@@ -21,7 +21,7 @@ async function lineOf(script: string): Promise<string> {
 }
 
 describe('faults', () => {
-  it('a disk that is too small is named before the work starts, with what is needed and what is free', () => {
+  test('a disk that is too small is named before the work starts, with what is needed and what is free', () => {
     const folder = temporaryFolder();
     expect(() => checkDiskSpace(folder, 1e18, 'the Python packages')).toThrow(
       /^Not enough disk space in .*: the Python packages need about 1000000000\.0 GB and \d+\.\d GB are free\. .*df -h/,
@@ -29,31 +29,32 @@ describe('faults', () => {
     checkDiskSpace(folder, 1, 'nothing');
   });
 
-  it('a disk that fills up under a tool is named', async () => {
+  test('a disk that fills up under a tool is named', async () => {
     expect(await lineOf('cat /proc/version > /dev/full')).toMatch(
       /Shell could not do its work: the disk is full.*df -h/,
     );
   });
 
-  it('a tool that fails in another way is named with its exit code, its first error and the log', async () => {
+  test('a tool that fails in another way is named with its exit code, its first error and the log', async () => {
     const line = await lineOf('echo fine; echo "Error: no such planet, see http://example.invalid/x"; exit 7');
     expect(line).toBe(
-      'Shell could not do its work (exit code 7: Error: no such planet, see <address>): see .setup/setup.log, then run "npm run setup" again.',
+      'Shell could not do its work (exit code 7: Error: no such planet, see <address>): see .setup/setup.log, ' +
+        'then run "npm run setup" again.',
     );
   });
 
-  it('a tool that is killed is named with the signal', async () => {
+  test('a tool that is killed is named with the signal', async () => {
     expect(await lineOf('kill -9 $$')).toContain('Shell could not do its work (signal SIGKILL)');
   });
 
-  it('a program that is not there is named', async () => {
+  test('a program that is not there is named', async () => {
     const root = temporaryFolder();
     prepareWorkFolder(root);
     const failing = runTool({ root, tool: 'npm', doing: 'start', command: ['/no/such/npm'] });
     await expect(failing).rejects.toThrow('npm could not start (ENOENT)');
   });
 
-  it('a file that cannot be written is named', () => {
+  test('a file that cannot be written is named', () => {
     const path = '/sys/weightnorm-rl'; // Nobody can make files there.
     let error: unknown;
     try {
@@ -66,7 +67,7 @@ describe('faults', () => {
     );
   });
 
-  it('an error of this program stays what it is', () => {
+  test('an error of this program stays what it is', () => {
     const error = new TypeError('x is not a function');
     expect(asFault(error)).toBe(error);
   });

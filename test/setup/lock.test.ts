@@ -2,12 +2,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { endLeftovers, leftovers, marker, markerName } from '../../scripts/setup/lock.mjs';
 import { until } from '../until.ts';
 import { mainRoot, start, temporaryFolder } from './project.ts';
 
-/** A program that takes the lock of its folder, says so in a file, holds it until there is a file `free`, and frees it. */
+/**
+ * A program that takes the lock of its folder, says so in a file, holds it until there is a file `free`, and frees it.
+ */
 function holder(root: string) {
   const code = `
     import { appendFileSync, existsSync } from 'node:fs';
@@ -27,7 +29,7 @@ function holder(root: string) {
 const allowFreeing = (root: string) => writeFileSync(join(root, 'free'), '');
 
 describe('the lock of a project folder', () => {
-  it('is held by one process at a time', async () => {
+  test('is held by one process at a time', async () => {
     const root = temporaryFolder();
     const order = () => readFileSync(join(root, 'order'), 'utf8');
     const holders = [1, 2, 3].map(() => holder(root));
@@ -42,7 +44,7 @@ describe('the lock of a project folder', () => {
     expect(endings.map(({ stdout }) => stdout).sort()).toEqual(['held\n', 'waiting\nheld\n', 'waiting\nheld\n']);
   });
 
-  it('is free again when its holder is killed', async () => {
+  test('is free again when its holder is killed', async () => {
     const root = temporaryFolder();
     const first = holder(root);
     await until('the first one holds it', () => existsSync(join(root, 'order')), first.child);
@@ -55,7 +57,7 @@ describe('the lock of a project folder', () => {
     expect(readFileSync(join(root, 'order'), 'utf8')).toBe('in in out ');
   });
 
-  it('is another one in another folder', async () => {
+  test('is another one in another folder', async () => {
     const [root, other] = [temporaryFolder(), temporaryFolder()];
     const first = holder(root);
     await until('the first one holds it', () => existsSync(join(root, 'order')), first.child);
@@ -66,7 +68,7 @@ describe('the lock of a project folder', () => {
 });
 
 describe('leftovers of a killed set-up', () => {
-  it('are ended, with what they started, and nothing else is', async () => {
+  test('are ended, with what they started, and nothing else is', async () => {
     const [root, other] = [temporaryFolder(), temporaryFolder()];
     const marked = (folder: string) =>
       spawn('sh', ['-c', 'sleep 600 & wait'], {

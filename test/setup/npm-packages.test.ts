@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { problem } from '../../scripts/setup/npm-packages.mjs';
 import { mainRoot, makeProject, pathWith, run } from './project.ts';
 
@@ -38,7 +38,7 @@ const npmStep = ['--input-type=module', '-e'].concat(`
   }`);
 
 describe('the npm packages', () => {
-  it('are installed as locked, and what is missing or different afterwards is noticed', async () => {
+  test('are installed as locked, and what is missing or different afterwards is noticed', async () => {
     const root = makeNpmProject();
     expect(problem({ root })).toBe('node_modules is missing or incomplete');
     mkdirSync(join(root, 'node_modules/left-by-an-interrupted-npm'), { recursive: true });
@@ -60,7 +60,7 @@ describe('the npm packages', () => {
     expect(problem({ root })).toBe('node_modules is missing or incomplete');
   });
 
-  it('are not installed where package.json asks for something else than the lock file', async () => {
+  test('are not installed where package.json asks for something else than the lock file', async () => {
     const root = makeNpmProject();
     writeFileSync(join(root, 'package.json'), '{ "name": "setup-test", "dependencies": { "zod": "4.6.7" } }');
     const { code, stderr } = await run(root, npmStep);
@@ -70,7 +70,7 @@ describe('the npm packages', () => {
     });
   });
 
-  it('name the network, and never an address, where the registry cannot be reached', async () => {
+  test('name the network, and never an address, where the registry cannot be reached', async () => {
     const root = makeNpmProject();
     const { code, stderr } = await run(root, npmStep, {
       npm_config_registry: 'http://127.0.0.1:9/',
@@ -84,7 +84,7 @@ describe('the npm packages', () => {
     expect(stderr).not.toContain('127.0.0.1');
   });
 
-  it('name npm where it is missing', async () => {
+  test('name npm where it is missing', async () => {
     const root = makeNpmProject();
     const ownNpm = existsSync(join(process.execPath, '../../lib/node_modules/npm/bin/npm-cli.js'));
     const { code, stderr } = await run(root, npmStep, { PATH: pathWith(), npm_execpath: '' });

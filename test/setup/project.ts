@@ -1,14 +1,15 @@
 // Small project folders of their own, in which the tests run the real set-up code.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 import type { StepProgress } from '../../scripts/setup/progress.mjs';
+import { type Ending, mainRoot, type Started, start as startProgram } from '../processes.ts';
 
-export const mainRoot = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+export { type Ending, mainRoot };
+
 const python = join(mainRoot, '.venv/bin/python');
 
 const setUp = 'scripts/setup/setup.mjs';
@@ -65,35 +66,9 @@ function findOnPath(name: string): string {
   return join(folder!, name);
 }
 
-export interface Ending {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-  stdout: string;
-  stderr: string;
-}
-
-export interface Started {
-  child: ChildProcess;
-  ended: Promise<Ending>;
-}
-
 /** Starts a Node.js script of a project, by default set-up itself. */
 export function start(root: string, args: string[] = [setUp], env: Record<string, string> = {}): Started {
-  const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...env } });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    stderr += text;
-  });
-  const ended = new Promise<Ending>((resolve) => {
-    child.on('close', (code, signal) => {
-      resolve({ code, signal, stdout, stderr });
-    });
-  });
-  return { child, ended };
+  return startProgram(process.execPath, args, { cwd: root, env });
 }
 
 /** Runs a Node.js script of a project to its end, by default set-up itself. */
@@ -102,8 +77,8 @@ export function run(root: string, args?: string[], env?: Record<string, string>)
 }
 
 /**
- * Runs set-up and measures the processor time that it and its tools take: unlike time on the clock, it does not depend on
- * what else the machine does.
+ * Runs set-up and measures the processor time that it and its tools take: unlike time on the clock, it does not depend
+ * on what else the machine does.
  */
 export function timed(root: string) {
   // The shell's `times` prints its own two times, then those of what it ran: "0m0.34s 0m0.05s".

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { leftovers } from '../../scripts/setup/lock.mjs';
 import { hasNvidiaGpu, problem, sitePackages } from '../../scripts/setup/python.mjs';
 import { until } from '../until.ts';
@@ -70,7 +70,7 @@ function expectOneLine({ code, stdout, stderr }: Ending, line: RegExp) {
 }
 
 describe('the Python environment', () => {
-  it('is made with the listed packages; damage, a move, a new list and an interruption are noticed and mended', async () => {
+  test('is made with the listed packages; damage, a move, a new list and an interruption are noticed and mended', async () => {
     const root = makePythonProject();
     expect(problem({ root })).toBe('.venv is missing or incomplete');
 
@@ -126,7 +126,7 @@ describe('the Python environment', () => {
 });
 
 describe('the Python that makes the environment', () => {
-  it('is missing: one line, exit code 2, nothing left behind', async () => {
+  test('is missing: one line, exit code 2, nothing left behind', async () => {
     const root = makePythonProject();
     expectOneLine(
       await run(root, undefined, { PATH: pathWith('npm') }),
@@ -135,14 +135,14 @@ describe('the Python that makes the environment', () => {
     expect(readdirSync(root).sort()).toEqual(['package.json', 'scripts']);
   });
 
-  it('is named by the user and is none', async () => {
+  test('is named by the user and is none', async () => {
     expectOneLine(
       await run(makePythonProject(), undefined, { WEIGHTNORM_PYTHON: '/bin/false' }),
       /^WEIGHTNORM_PYTHON=\/bin\/false is no Python 3\.10 to 3\.13\. /,
     );
   });
 
-  it('has no venv module, as on Debian without python3-venv', async () => {
+  test('has no venv module, as on Debian without python3-venv', async () => {
     // A real Python whose standard library lacks that part.
     const prefix = temporaryFolder();
     const [from, to] = [join(home, 'lib', `python${version}`), join(prefix, 'lib', `python${version}`)];
@@ -157,7 +157,7 @@ describe('the Python that makes the environment', () => {
 });
 
 describe('the flavour', () => {
-  it('is for GPUs where the NVIDIA driver is loaded', () => {
+  test('is for GPUs where the NVIDIA driver is loaded', () => {
     const driverFile = join(temporaryFolder(), 'version');
     writeFileSync(driverFile, 'NVRM version: NVIDIA UNIX x86_64 Kernel Module\n');
     expect(hasNvidiaGpu(driverFile)).toBe(true);

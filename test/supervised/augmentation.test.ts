@@ -124,7 +124,7 @@ test('two flips, and a move there and back within the image, give the image', ()
   expect(tf.memory().numTensors).toBe(before);
 });
 
-// Of N draws with chance p a share strays from p by more than 5 sqrt(p (1 - p) / N) once in two million.
+// The share in N draws with chance p strays from p by more than 5 sqrt(p (1 - p) / N) once in two million.
 test('movements and sides come up equally often, other ones with another seed, epoch or batch', () => {
   const size = { height: 3, width: 3, channels: 1 };
   const image = Uint8Array.from({ length: 9 }, (_, i) => i);
@@ -135,7 +135,7 @@ test('movements and sides come up equally often, other ones with another seed, e
   const views = [-1, 0, 1].flatMap((dy) =>
     [-1, 0, 1].flatMap((dx) => [false, true].map((isFlipped) => view(image, size, dy, dx, isFlipped).join())),
   );
-  // Of an image three pixels wide, a move by one to the left, mirrored, is a move to the right.
+  // In an image three pixels wide, a move by one to the left, mirrored, is a move to the right.
   const expected = new Map<string, number>();
   for (const way of views) expected.set(way, (expected.get(way) ?? 0) + 1 / views.length);
   for (const [way, chance] of expected) {

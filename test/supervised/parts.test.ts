@@ -1,28 +1,28 @@
 import '../node-backend.ts';
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { createOptimizer } from '../../src/optimizers/index.ts';
+import { describe, expect, test } from 'vitest';
+import { Standardise } from '../../src/datasets/index.ts';
+import { createOptimizer, learningRateAt } from '../../src/optimizers/index.ts';
+import { meansOf } from '../../src/runs/means.ts';
 import { compile } from '../../src/runtime/compile/index.ts';
 import type { NoiseSeed } from '../../src/runtime/seeded-noise.ts';
+import { resolveSettings } from '../../src/settings/index.ts';
 import { scores, trainClassifier } from '../../src/supervised/cifar10/functions.ts';
 import { createClassifier } from '../../src/supervised/cifar10/network.ts';
-import { Standardise } from '../../src/supervised/data/index.ts';
-import { meansOf } from '../../src/supervised/means.ts';
-import { resolveConfig, tasks } from '../../src/supervised/tasks.ts';
-import { learningRateAt } from '../../src/training/schedules.ts';
+import { tasks } from '../../src/supervised/tasks.ts';
 
 fc.configureGlobal({ seed: 1 }); // the same examples in every run
 
 describe('the learning rate', () => {
-  it("is the paper's: full for half the run, then in a line to 0", () => {
+  test("is the paper's: full for half the run, then in a line to 0", () => {
     const at = (progress: number) => learningRateAt(progress, { learningRate: 0.003, warmUp: 0, decayStart: 0.5 });
     expect([0, 0.25, 0.4999].map(at)).toEqual([0.003, 0.003, 0.003]);
     expect(at(0.75)).toBeCloseTo(0.0015, 10);
     expect(at(0.999)).toBeCloseTo(0.000006, 10);
   });
 
-  it('rises, stays and falls, and never leaves [0, full]', () => {
+  test('rises, stays and falls, and never leaves [0, full]', () => {
     const share = fc.double({ min: 0, max: 1, noNaN: true });
     fc.assert(
       fc.property(share, share, share, (progress, a, b) => {
@@ -36,7 +36,7 @@ describe('the learning rate', () => {
   });
 });
 
-it('means of parts are those of the whole, also from sums that were kept', () => {
+test('means of parts are those of the whole, also from sums that were kept', () => {
   fc.assert(
     fc.property(fc.array(fc.float({ noNaN: true, min: -10, max: 10 }), { minLength: 2 }), fc.nat(), (values, cut) => {
       const at = cut % values.length;
@@ -49,7 +49,7 @@ it('means of parts are those of the whole, also from sums that were kept', () =>
   );
 });
 
-it('standardised channels have mean 0 and deviation 1; one that does not vary is 0', () => {
+test('standardised channels have mean 0 and deviation 1; one that does not vary is 0', () => {
   const before = tf.memory().numTensors;
   const images = Uint8Array.from({ length: 600 }, (_, i) => (i % 3 === 2 ? 9 : (i * 37) % (i % 3 === 0 ? 251 : 100)));
   const standardise = new Standardise(images, 3);
@@ -63,7 +63,7 @@ it('standardised channels have mean 0 and deviation 1; one that does not vary is
   expect(tf.memory().numTensors).toBe(before);
 });
 
-it('cross-entropy with smoothing is that of the smoothed targets; errors are those of the largest logit', () => {
+test('cross-entropy with smoothing is that of the smoothed targets; errors are those of the largest logit', () => {
   tf.tidy(() => {
     const logits = tf.tensor2d([
       [2, 0, -1],
@@ -86,7 +86,7 @@ describe('one update of the classifier', () => {
   const labels = Int32Array.from([0, 1, 2, 3, 4, 5, 6, 7]);
 
   for (const normalization of ['none', 'weight', 'batch', 'weight+mean-only-batch'] as const) {
-    it(`is the same compiled and op by op, noise and dropout included: ${normalization}`, () => {
+    test(`is the same compiled and op by op, noise and dropout included: ${normalization}`, () => {
       const before = tf.memory().numTensors;
       const losses = [false, true].map((eager) => {
         const classifier = createClassifier({ ...config, normalization });
@@ -132,7 +132,7 @@ describe('one update of the classifier', () => {
     });
   }
 
-  it('starts the plain network as the function that weight norm starts as', () => {
+  test('starts the plain network as the function that weight norm starts as', () => {
     tf.tidy(() => {
       const x = tf.tensor4d(images, [8, 32, 32, 3]);
       const [plain, weight] = (['none', 'weight'] as const).map((normalization) => {
@@ -152,9 +152,9 @@ const TINY: Record<string, Record<string, unknown>> = {
   'draw-mnist': { steps: 2, units: 6, latentUnits: 2 },
 };
 for (const [name, settings] of Object.entries(TINY)) {
-  it(`${name} learns, tests and draws, and leaves no tensor behind`, async () => {
+  test(`${name} learns, tests and draws, and leaves no tensor behind`, async () => {
     const before = tf.memory().numTensors;
-    const { config } = resolveConfig(name, undefined, {
+    const { settings: config } = resolveSettings(tasks[name], undefined, {
       ...settings,
       ...{ batchSize: 20, trainExamples: 100, testExamples: 30, epochs: 1 },
     });

@@ -91,7 +91,7 @@ describe('dataDependentInit gives each pre-activation mean 0 and population std 
     { normalization: 'scaled-weight-standardization+group', fixedGain: 3, groups: 3 },
     { normalization: 'scaled-weight-standardization', activationGain: 2 },
   ];
-  /** Nothing there takes a scale. */
+  /** Whether nothing in the layer takes a scale. */
   const hasFixedStd = ({ normalization, fixedGain }: { normalization: string; fixedGain?: number }) =>
     (fixedGain !== undefined || normalization.startsWith('weight-standardization')) &&
     !/\+(batch|layer|group)/.test(normalization);
@@ -427,7 +427,10 @@ describe("initialization 'data-free'", () => {
     });
   });
 
-  /** Least and largest mean square after any of 10 layers. Convolutions lose some at the padded edges, separable ones twice. */
+  /**
+   * Least and largest mean square after any of 10 layers. Convolutions lose some at the padded edges, separable ones
+   * twice.
+   */
   const deep: [string, number[], [number, number], (args: object) => tf.layers.Layer][] = [
     ['dense layers of 64 units', [64], [0.5, 2], (args) => dense({ units: 64, ...args })],
     [

@@ -34,7 +34,9 @@ function unitsOf(kernel: tf.Tensor, unitAxis: number): number[][] {
 
 const dot = (a: number[], b: number[]) => a.reduce((sum, value, i) => sum + value * b[i], 0);
 const length = (a: number[]) => Math.sqrt(dot(a, a));
-/** By atan2 of the sine and the cosine, and so in another way than the code. */
+/**
+ * The angle between two vectors in radians, by atan2 of the sine and the cosine and so in another way than the code.
+ */
 function angle(a: number[], b: number[]): number {
   const across = b.map((value, i) => value - (a[i] * dot(a, b)) / dot(a, a));
   return Math.atan2(length(across) * length(a), dot(a, b));

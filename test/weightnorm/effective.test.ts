@@ -13,7 +13,7 @@ import {
 } from '../../src/weightnorm/index.ts';
 import { expectClose, inputOf, LAYERS, normal, ours, plain, randomizeWeights, titleOf } from './support.ts';
 
-/** Those that depend on each example have no plain weights. */
+/** Whether a normalization depends on each example, so that no plain weights compute the same. */
 const dependsOnExamples = (normalization: Normalization) => /layer|group/.test(normalization);
 const FOLDABLE = NORMALIZATIONS.filter((normalization) => !dependsOnExamples(normalization));
 const UNFOLDABLE = NORMALIZATIONS.filter(dependsOnExamples);
@@ -142,7 +142,7 @@ describe('assignEffectiveWeights', () => {
     expect(() => assignEffectiveWeights(small, weight)).toThrow(/the target has 1 layers and the source 4/);
     // v, g and b are not b, v and a running mean, though both are three.
     expect(() => assignEffectiveWeights(meanOnlyWithBias, weight)).toThrow(
-      /layer "\S+" of the target has normalization 'mean-only-batch', the source's 'weight': give the target 'none' or the same/,
+      /layer "\S+" of the target has normalization 'mean-only-batch', the source's 'weight': give the target 'none'/,
     );
     for (const model of models) model.dispose();
   });

@@ -202,7 +202,7 @@ describe.each([
   ['centeredWeightNormalize', centeredWeightNormalize],
   ['scaledStandardizeWeights', scaledStandardizeWeights],
 ] as const)('%s', (name, normalize) => {
-  test('refuses a gain of another shape, axes that v lacks, one element a unit, integers and an impossible epsilon', () => {
+  test('refuses a gain of another shape, axes that v lacks, one element a unit, integers and a bad epsilon', () => {
     tf.tidy(() => {
       const [v, g] = [tf.ones([2, 3]), tf.ones([3])];
       for (const shape of [[2, 1], [2], [], [1]])

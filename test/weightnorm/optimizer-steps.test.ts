@@ -10,12 +10,12 @@ import { type Nested, normal, variableOf } from './support.ts';
 const STEPS = 10;
 const BATCH = 6;
 /**
- * Of the largest element of a weight. Each of ten steps rounds some tens of sums and products to 6e-8 of the largest,
- * which gives up to 1e-6; the largest error seen is 9e-7, and ten times that is left to other processors. Every weight
- * moves by 2.5 % or more, so an update that is wrong by 1 % shows.
+ * Largest error, relative to the largest element of a weight. Each of ten steps rounds some tens of sums and products
+ * to 6e-8 of the largest, which gives up to 1e-6; the largest error seen is 9e-7, and ten times that is left to other
+ * processors. Every weight moves by 2.5 % or more, so an update that is wrong by 1 % shows.
  */
 const BOUND = 1e-5;
-/** As float32 holds it: the oracle computes in float64 from the same numbers. */
+/** Rounds a number as float32 holds it: the oracle computes in float64 from the same numbers. */
 const f = Math.fround;
 
 /** What one step does with gradients, in the order of the variables. */
@@ -117,7 +117,7 @@ function makeNet(name: NetName) {
     },
   };
 }
-/** With it no pre-activation comes near 0 in ten steps, see `kink`. */
+/** With this seed no pre-activation comes near 0 in ten steps, see `kink`. */
 const SEED = 400;
 
 /** The weights before and after the steps. */

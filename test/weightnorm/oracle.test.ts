@@ -47,7 +47,8 @@ const GEOMETRIES: LayerCase[] = [
   { kind: 'conv1d', args: { filters: 4, kernelSize: 2 }, inputShape: [5, 3] },
   { kind: 'conv1d', args: { filters: 4, kernelSize: 4, strides: 3 }, inputShape: [9, 1] },
   { kind: 'conv2d', args: { filters: 4, kernelSize: 1 }, inputShape: [3, 2, 5] },
-  { kind: 'conv2d', args: { filters: 4, kernelSize: [3, 4] }, inputShape: [3, 4, 2] }, // one position: scales its output
+  // One position: scales its output.
+  { kind: 'conv2d', args: { filters: 4, kernelSize: [3, 4] }, inputShape: [3, 4, 2] },
   { kind: 'conv2d', args: { filters: 4, kernelSize: [4, 3], strides: [1, 3], padding: 'same' }, inputShape: [3, 7, 2] },
   { kind: 'conv3d', args: { filters: 4, kernelSize: 2, strides: 2, padding: 'same' }, inputShape: [3, 2, 4, 2] },
   { kind: 'conv2dTranspose', args: { filters: 4, kernelSize: 3, strides: 2 }, inputShape: [2, 3, 2] },
@@ -67,11 +68,12 @@ const DILATED: LayerCase[] = [
 ];
 
 /**
- * Large where the gradient would vanish without it, and its rounding be compared: the length of w before batch normalization, two units in a group at one position.
+ * Large where the gradient would vanish without it, and its rounding be compared: the length of w before batch
+ * normalization, two units in a group at one position.
  */
 const varianceEpsilon = 0.5;
 
-/** All of them. */
+/** The settings of every normalization. */
 const PLAIN: Run['args'][] = NORMALIZATIONS.map((normalization) => ({
   normalization,
   ...(normalization.endsWith('+batch') && { varianceEpsilon }),

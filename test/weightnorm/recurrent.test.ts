@@ -430,7 +430,8 @@ describe.each(KINDS)('%s', (kind) => {
     for (const normalization of [output, `weight+${output}`] as const) {
       for (const make of [OURS[kind], OUR_CELLS[kind]]) {
         expect(() => make({ units: 2, normalization })).toThrow(
-          `normalization is '${normalization}', and in recurrent layers the statistics of '${output}' differ at every time step`,
+          `normalization is '${normalization}', and in recurrent layers the statistics of '${output}' differ at ` +
+            'every time step',
         );
       }
     }

@@ -57,7 +57,7 @@ function expectSameModel(actual: tf.LayersModel, expected: tf.LayersModel): void
   });
 }
 
-test('a model saved to disk and loaded again has the same weights, outputs and settings, and still trains', async () => {
+test('a model saved and loaded again has the same weights, outputs and settings, and still trains', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'weightnorm-'));
   try {
     const original = model();
@@ -149,7 +149,7 @@ function madeFromConfigOf(layer: NormalizedLayer): NormalizedLayer {
 }
 
 describe.each(LAYERS.map((layer) => ({ title: titleOf(layer), layer })))('$title', ({ layer: layerCase }) => {
-  test('with every setting comes back from disk and from JSON with the same settings, weights and outputs', async () => {
+  test('with every setting comes back from disk and JSON with the same settings, weights and outputs', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'weightnorm-'));
     try {
       const original = sideBySide(layerCase);

@@ -55,7 +55,9 @@ export function normal(shape: number[], seed: number, std = 1): tf.Tensor {
   return tf.randomNormal(shape, 0, std, 'float32', seed);
 }
 
-/** Each element within tolerance x (1 + the largest expected value): float32 sums err relative to their largest term. */
+/**
+ * Each element within tolerance x (1 + the largest expected value): float32 sums err relative to their largest term.
+ */
 export function expectClose(actual: tf.Tensor, expected: Nested | tf.Tensor, tolerance = 1e-5): void {
   const values = expected instanceof tf.Tensor ? Array.from(expected.dataSync()) : flatten(expected);
   if (expected instanceof tf.Tensor) expect(actual.shape).toEqual(expected.shape);
@@ -98,7 +100,7 @@ export function outputAndGradients(layer: NormalizedLayer, x: tf.Tensor, dy: tf.
   return { y, gradients };
 }
 
-/** `kernel` of `conv2d_1/kernel`. */
+/** The last part of a weight's name: `kernel` of `conv2d_1/kernel`. */
 export function nameOf(weight: tf.LayerVariable): string {
   return weight.originalName.split('/').at(-1)!;
 }
@@ -135,8 +137,9 @@ export interface LayerCase {
 }
 
 /**
- * One layer of every kind, and dense on sequences: all of 6 units, each of at least 3 elements, so that no normalization makes a gradient vanish. The first one
- * has fewer outputs than weights for a batch of 4, and scales its output; the second has more, and scales its kernel.
+ * One layer of every kind, and dense on sequences: all of 6 units, each of at least 3 elements, so that no
+ * normalization makes a gradient vanish. The first one has fewer outputs than weights for a batch of 4, and scales its
+ * output; the second has more, and scales its kernel.
  */
 export const LAYERS: readonly LayerCase[] = [
   { kind: 'dense', args: { units: 6 }, inputShape: [5] },
@@ -164,12 +167,12 @@ export function titleOf({ kind, args, inputShape }: LayerCase): string {
   return [`${kind} on [${inputShape}]`, ...details].join(', ');
 }
 
-/** Our layer. */
+/** The layer of a case as ours. */
 export function ours({ kind, args }: LayerCase, more: object = {}): NormalizedLayer {
   return FACTORIES[kind][0]({ ...args, ...more });
 }
 
-/** That of tf.layers. */
+/** The layer of a case as that of tf.layers. */
 export function plain({ kind, args }: LayerCase, more: object = {}): tf.layers.Layer {
   return FACTORIES[kind][1]({ ...args, ...more });
 }

@@ -47,7 +47,8 @@ beforeAll(() => {
 });
 
 /**
- * What a model of the layer, and a dense one on top, gives with arbitrary weights, then initialised from data: `[batch, 3]` each.
+ * What a model of the layer, and a dense one on top, gives with arbitrary weights, then initialised from data:
+ * `[batch, 3]` each.
  */
 async function outputsOn(backend: 'cpu' | 'wasm', [, input, layer]: LayerCase) {
   await tf.setBackend(backend);

@@ -42,7 +42,10 @@ export interface Measurement extends RunPlan {
 }
 
 export interface Experiment {
-  /** Trains from the start and returns the measurements, from step 0 on. Lets the event loop turn, so that signals are heard. */
+  /**
+   * Trains from the start and returns the measurements, from step 0 on. Lets the event loop turn, so that signals are
+   * heard.
+   */
   run(plan: RunPlan): Promise<Measurement[]>;
   dispose(): void;
 }
@@ -57,8 +60,9 @@ export interface ExperimentOptions {
 }
 
 /**
- * Both parameterisations of one network, each with its training step compiled once: a run only sets weights and data. For one seed, all runs have the same
- * data and start as the same function, and those with one batch size see the same minibatches.
+ * Both parameterisations of one network, each with its training step compiled once: a run only sets weights and data.
+ * For one seed, all runs have the same data and start as the same function, and those with one batch size see the same
+ * minibatches.
  */
 export function createExperiment(options: ExperimentOptions): Experiment {
   const learners = { plain: createLearner('none', options), 'weight norm': createLearner('weight', options) };
@@ -79,7 +83,10 @@ export function createExperiment(options: ExperimentOptions): Experiment {
   };
 }
 
-/** The updates after which a run is measured, 0 and the last among them: closer together at the start, where ||v|| grows fastest. */
+/**
+ * The updates after which a run is measured, 0 and the last among them: closer together at the start, where ||v|| grows
+ * fastest.
+ */
 export function measuredSteps({ steps, measurements }: Pick<ExperimentOptions, 'steps' | 'measurements'>): number[] {
   const all = Array.from({ length: measurements + 1 }, (_, i) => Math.round(steps * (i / measurements) ** 2));
   return [...new Set(all)];
@@ -216,7 +223,10 @@ function createLearner(normalization: 'none' | 'weight', { optimizer: name, batc
   };
 }
 
-/** v ~ N(0, 0.05), then g and b from the data (section 3); the plain network gets w = g v/||v||, and so starts as the same function. */
+/**
+ * v ~ N(0, 0.05), then g and b from the data (section 3); the plain network gets w = g v/||v||, and so starts as the
+ * same function.
+ */
 function initialise(learners: Record<Parameterisation, Learner>, { x }: Task, seed: number): void {
   const { plain, 'weight norm': normalised } = learners;
   tf.tidy(() => {

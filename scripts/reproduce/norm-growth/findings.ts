@@ -2,9 +2,10 @@ import type { Measurement, Parameterisation } from './experiment.ts';
 import type { Plan } from './plan.ts';
 
 export const CLAIM =
-  'Under gradient descent without momentum ||v|| grows with every update, and faster the larger or noisier the updates are, until the effective learning ' +
-  'rate suits the problem: weight normalisation therefore trains well over a much wider range of learning rates than the normal parameterisation ' +
-  '(Salimans & Kingma 2016, arXiv 1602.07868, section 2.1). For optimizers such as Adam this holds only qualitatively.';
+  'Under gradient descent without momentum ||v|| grows with every update, and faster the larger or noisier the ' +
+  'updates are, until the effective learning rate suits the problem: weight normalisation therefore trains well ' +
+  'over a much wider range of learning rates than the normal parameterisation (Salimans & Kingma 2016, arXiv ' +
+  '1602.07868, section 2.1). For optimizers such as Adam this holds only qualitatively.';
 
 /** A learning rate counts as working where the median final loss is at most this many times the lowest of all. */
 export const WORKING_FACTOR = 1.5;
@@ -29,7 +30,7 @@ export interface Findings {
   startRatio: number;
   /** Pairs of successive measurements in weight-norm runs. */
   pairs: number;
-  /** Those in which the mean ||v|| shrank by more than rounding. */
+  /** Those of the pairs in which the mean ||v|| shrank by more than rounding. */
   shrinks: number;
 }
 
@@ -106,13 +107,14 @@ export function describeFindings(findings: Findings, plan: Plan): string[] {
     const norms = growth.map((row) => row.relativeNorm!);
     const [lowestRate, highestRate] = extremes(growth.map((row) => row.effectiveLearningRate!));
     sentences.push(
-      `Growth: after ${plan.steps} updates ||v|| is ${times(first.relativeNorm!)} what it was at learning rate ${first.learningRate} and ` +
-        `${times(final.relativeNorm!)} at ${final.learningRate}; it ${rises(norms) ? 'grew' : 'did NOT grow'} faster with every larger learning rate. ` +
+      `Growth: after ${plan.steps} updates ||v|| is ${times(first.relativeNorm!)} what it was at learning rate ` +
+        `${first.learningRate} and ${times(final.relativeNorm!)} at ${final.learningRate}; it ` +
+        `${rises(norms) ? 'grew' : 'did NOT grow'} faster with every larger learning rate. ` +
         (shrinks === 0
           ? `It never shrank from one measurement to the next (${pairs} pairs).`
           : `It shrank from one measurement to the next in ${shrinks} of ${pairs} pairs.`),
-      `Effective learning rate: learning rates ${ratio(final.learningRate / first.learningRate)} apart ended with effective ones ` +
-        `${ratio(highestRate / lowestRate)} apart.`,
+      `Effective learning rate: learning rates ${ratio(final.learningRate / first.learningRate)} apart ended with ` +
+        `effective ones ${ratio(highestRate / lowestRate)} apart.`,
     );
   }
   const noise = byBatchSize.filter((row) => row.relativeNorm !== null);
@@ -130,8 +132,9 @@ export function describeFindings(findings: Findings, plan: Plan): string[] {
       working[name].length > 0 ? Math.log10(working[name].at(-1)! / working[name][0]) : Number.NEGATIVE_INFINITY;
     const wider = width('weight norm') - width('plain');
     sentences.push(
-      `Robustness: a median final loss within ${WORKING_FACTOR} times the lowest (${digits(lowestLoss)} nats) was reached by ${ranges}. ` +
-        `Weight normalisation's range is ${wider > 0.01 ? 'the wider' : wider < -0.01 ? 'NOT the wider' : 'as wide'}.`,
+      `Robustness: a median final loss within ${WORKING_FACTOR} times the lowest (${digits(lowestLoss)} nats) was ` +
+        `reached by ${ranges}. Weight normalisation's range is ` +
+        `${wider > 0.01 ? 'the wider' : wider < -0.01 ? 'NOT the wider' : 'as wide'}.`,
     );
   }
   for (const name of PARAMETERISATIONS) {
@@ -141,8 +144,9 @@ export function describeFindings(findings: Findings, plan: Plan): string[] {
   }
   if (plan.optimizer === 'sgd') {
     sentences.push(
-      `Beside this: with v ~ N(0, 0.05) and g from the data, g^2/||v||^2 starts at a mean of ${digits(startRatio)}. Weight normalisation begins with an ` +
-        'effective learning rate that many times that of the plain network, so its range lies lower as well.',
+      'Beside this: with v ~ N(0, 0.05) and g from the data, g^2/||v||^2 starts at a mean of ' +
+        `${digits(startRatio)}. Weight normalisation begins with an effective learning rate that many times that of ` +
+        'the plain network, so its range lies lower as well.',
     );
   }
   return sentences;

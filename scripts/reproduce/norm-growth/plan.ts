@@ -7,14 +7,16 @@ export interface Plan {
   steps: number;
   seeds: number[];
   learningRates: readonly number[];
-  /** Of the runs over the learning rates. */
+  /** Examples in a minibatch of the runs over the learning rates. */
   batchSize: number;
-  /** Of the runs that vary the noise, at `noiseLearningRate` and with weight normalisation only. */
+  /**
+   * Examples in a minibatch of the runs that vary the noise, at `noiseLearningRate` and with weight normalisation only.
+   */
   batchSizes: readonly number[];
   noiseLearningRate: number;
 }
 
-/** More than four decades, from far too small to far too large. */
+/** The learning rates of the runs: more than four decades, from far too small to far too large. */
 const LEARNING_RATES = {
   sgd: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
   adam: [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],

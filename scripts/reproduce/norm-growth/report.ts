@@ -1,3 +1,4 @@
+import { resultsPage } from '../../../src/report/html.ts';
 import {
   CATEGORY_COLOURS,
   type ChartGridOptions,
@@ -7,7 +8,6 @@ import {
   type Series,
 } from '../../../src/report/line-chart.ts';
 import type { Machine } from '../../benchmark/machine.ts';
-import { resultsPage } from '../html.ts';
 import { type Measurement, type Parameterisation, TASK } from './experiment.ts';
 import { type AtLearningRate, CLAIM, describeFindings, digits, type Findings, median } from './findings.ts';
 import type { Plan } from './plan.ts';
@@ -105,7 +105,9 @@ function charts({ rows, settings: plan }: Report): ChartGridOptions {
   const steps = { label: 'updates' };
   return {
     title: `Growth of ||v|| and the learning rate, ${optimizer}`,
-    description: `Four panels: final loss and effective learning rate against learning rate, growth of ||v|| over the updates by learning rate and by minibatch size.`,
+    description:
+      'Four panels: final loss and effective learning rate against learning rate, growth of ||v|| over the updates ' +
+      'by learning rate and by minibatch size.',
     charts: [
       {
         title: `1. Final loss after ${plan.steps} updates, ${optimizer}`,
@@ -146,12 +148,14 @@ function charts({ rows, settings: plan }: Report): ChartGridOptions {
 }
 
 export const CAPTIONS = [
-  'Mean cross-entropy over all training examples after the last update, against the learning rate. Lines: median of the seeds; bands: lowest to highest. A ' +
-    'cross at the top edge: at least one seed diverged there; where half of them or more did, the line has no point.',
-  'Mean over all units of ||v|| divided by its start, weight-normalised network. A cross: a seed diverged at this update; before, its line may leave ' +
-    'the panel at the top.',
+  'Mean cross-entropy over all training examples after the last update, against the learning rate. Lines: median ' +
+    'of the seeds; bands: lowest to highest. A cross at the top edge: at least one seed diverged there; where half ' +
+    'of them or more did, the line has no point.',
+  'Mean over all units of ||v|| divided by its start, weight-normalised network. A cross: a seed diverged at this ' +
+    'update; before, its line may leave the panel at the top.',
   'The same at one learning rate: the smaller the minibatch, the noisier the gradient.',
-  'Mean over all units of learning rate x g^2/||v||^2 after the last update: how far an update turns the weights. For plain units it is the learning rate.',
+  'Mean over all units of learning rate x g^2/||v||^2 after the last update: how far an update turns the weights. ' +
+    'For plain units it is the learning rate.',
 ];
 
 function page(report: Report, figure: string): string {
@@ -166,19 +170,25 @@ function page(report: Report, figure: string): string {
     tables: [{ heading: 'At the end of training', rows: table(findings, settings) }],
     settings: {
       Task:
-        `classification of ${task.examples} Gaussian inputs of ${task.features} features into ${task.classes} classes by a random network of one hidden layer, ` +
-        `${task.labelNoise * 100} % of the labels drawn at random; made anew for each seed`,
+        `classification of ${task.examples} Gaussian inputs of ${task.features} features into ${task.classes} ` +
+        `classes by a random network of one hidden layer, ${task.labelNoise * 100} % of the labels drawn at ` +
+        'random; made anew for each seed',
       Network: `dense ${[task.features, ...task.hiddenUnits, task.classes].join(' - ')}, ReLU, softmax cross-entropy`,
       Start:
-        'v ~ N(0, 0.05), g and b from the data (section 3); the plain network starts with w = g v/||v||, as the same function',
+        'v ~ N(0, 0.05), g and b from the data (section 3); the plain network starts with w = g v/||v||, as the ' +
+        'same function',
       Optimizer: settings.optimizer === 'sgd' ? 'SGD without momentum' : 'Adam, beta1 0.9, beta2 0.999, epsilon 1e-8',
       'Learning rates': settings.learningRates.join(', '),
       Updates: String(settings.steps),
       'Minibatch size': `${settings.batchSize}; panel 3: ${settings.batchSizes.join(', ')}`,
       Seeds: settings.seeds.join(', '),
-      Hardware: `${machine.cpu}, ${machine.cores} cores; TensorFlow ${machine.tensorflow} on ${machine.device}, Node ${machine.node}`,
+      Hardware:
+        `${machine.cpu}, ${machine.cores} cores; TensorFlow ${machine.tensorflow} on ${machine.device}, Node ` +
+        `${machine.node}`,
       Time: `${seconds.toFixed(0)} s`,
-      Command: `npm run reproduce -- norm-growth --optimizer ${settings.optimizer} --steps ${settings.steps} --seeds ${settings.seeds.length}`,
+      Command:
+        `npm run reproduce -- norm-growth --optimizer ${settings.optimizer} --steps ${settings.steps} --seeds ` +
+        `${settings.seeds.length}`,
     },
   });
 }
@@ -226,13 +236,19 @@ function spread(x: number, rows: readonly Measurement[], quantity: Quantity): Po
   return { x, y, low: Math.min(...alive), high: Math.max(...alive), lost };
 }
 
-/** Of the runs that did not diverge: just before they do, others reach any size. */
+/**
+ * The largest final ||v||, relative to its start, of the runs that did not diverge: just before they do, others reach
+ * any size.
+ */
 function largestFinalNorm(rows: readonly Measurement[]): number {
   const finals = select(rows, { parameterisation: 'weight norm', step: Math.max(...rows.map(({ step }) => step)) });
   return Math.max(1, ...finals.filter(({ diverged }) => !diverged).map(({ relativeNorm }) => relativeNorm));
 }
 
-/** ||v|| over the updates; a diverged seed is marked once and left out from then on, and the line ends when none is left. */
+/**
+ * ||v|| over the updates; a diverged seed is marked once and left out from then on, and the line ends when none is
+ * left.
+ */
 function overSteps(rows: readonly Measurement[]): Point[] {
   const steps = [...new Set(rows.map((row) => row.step))].sort((a, b) => a - b);
   return steps.map((step) => {

@@ -11,7 +11,7 @@ const COLOURS: Record<Arm, string> = { weight: CATEGORY_COLOURS[0], none: CATEGO
 export interface BoundPart extends Pick<Part, 'name' | 'title' | 'claim' | 'needsCifar10'> {
   task: string;
   metric: { key: string; unit: string; better: 'higher' | 'lower'; decimals: number };
-  /** By epoch, read off the figure. */
+  /** The paper's values by epoch, read off its figure. */
   paper: Record<Arm, Readonly<Record<number, number>>>;
   /** A budget that is not here leaves the part out. */
   sizes: Experiment['sizes'];
@@ -24,7 +24,7 @@ export function boundPart({ task, sizes, metric, paper, ...about }: BoundPart): 
     budgets: Object.keys(sizes) as Budget[],
     jobs: (choice) => supervisedJobs(experiment, choice),
     async results(choice, finished) {
-      const { byArm, names, seeds, seconds } = finishedRuns(experiment, choice, finished);
+      const { byArm, names, seeds, seconds } = await finishedRuns(experiment, choice, finished);
       if (byArm.size === 0) return undefined;
       const arms = [...byArm].map(([arm, runs]) => ({
         arm: arm as Arm,
@@ -50,8 +50,10 @@ function tell(
   const label = `test bound (${metric.unit})`;
   return {
     found: [
-      `After epoch ${lastEpoch}: ${arms.map(({ arm, ends }) => `${ARMS[arm]} ${spreadText(ends, show)}`).join(', ')} ${metric.unit}; in the paper after about epoch ` +
-        `${lastOfPaper('weight')[0]}: ${arms.map(({ arm }) => `${ARMS[arm]} ${lastOfPaper(arm)[1]}`).join(', ')}.`,
+      `After epoch ${lastEpoch}: ` +
+        `${arms.map(({ arm, ends }) => `${ARMS[arm]} ${spreadText(ends, show)}`).join(', ')} ${metric.unit}; in the ` +
+        `paper after about epoch ${lastOfPaper('weight')[0]}: ` +
+        `${arms.map(({ arm }) => `${ARMS[arm]} ${lastOfPaper(arm)[1]}`).join(', ')}.`,
       ...compare(arms, metric.better),
     ],
     figure: lineChart({
@@ -108,11 +110,13 @@ function compare(arms: readonly ArmResults[], better: 'higher' | 'lower'): strin
   const ends = isAhead(spreadOf(weight.ends).median, spreadOf(normal.ends).median);
   const width = ({ ends }: ArmResults) => spreadOf(ends).max - spreadOf(ends).min;
   return [
-    `Weight normalisation ${ends ? 'ended ahead of the normal parameterisation, as in the paper' : 'did NOT end ahead of the normal parameterisation'}; it was ` +
-      `ahead after ${shared.filter((ahead) => ahead).length} of the ${shared.length} epochs that were tested.`,
+    `Weight normalisation ${ends ? 'ended' : 'did NOT end'} ahead of the normal parameterisation` +
+      `${ends ? ', as in the paper' : ''}; ` +
+      `it was ahead after ${shared.filter((ahead) => ahead).length} of the ${shared.length} epochs that were tested.`,
     ...(weight.ends.length > 1 && normal.ends.length > 1
       ? [
-          `From the lowest to the highest seed: weight norm ${width(weight).toPrecision(3)}, normal ${width(normal).toPrecision(3)}.`,
+          `From the lowest to the highest seed: weight norm ${width(weight).toPrecision(3)}, normal ` +
+            `${width(normal).toPrecision(3)}.`,
         ]
       : []),
   ];

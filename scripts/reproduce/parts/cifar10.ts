@@ -50,7 +50,7 @@ export function cifar10Part(
     budgets: BUDGETS,
     jobs: (choice) => supervisedJobs(experiment, choice),
     async results(choice, finished) {
-      const { byArm, names, seeds, seconds } = finishedRuns(experiment, choice, finished);
+      const { byArm, names, seeds, seconds } = await finishedRuns(experiment, choice, finished);
       return byArm.size === 0 ? undefined : { ...tell(byArm), runs: names, seeds, seconds };
     },
   };

@@ -1,6 +1,6 @@
 // The agents of table 2: games, sizes, and what the paper found.
 import { join } from 'node:path';
-import type { QuestionJob, Settings, TrainingJob } from '../jobs.ts';
+import type { QuestionJob, Settings, TrainingJob } from '../../../src/jobs/index.ts';
 import { type Budget, type Choice, seedsOf } from '../part.ts';
 
 export interface Game {

@@ -10,8 +10,9 @@ export const figure1 = cifar10Part(
     name: 'figure1',
     title: 'Figure 1: training error on CIFAR-10',
     claim:
-      'Weight and batch normalisation train faster than the normal parameterisation, and end at half its training error or near it at epoch 100 of 200 ' +
-      '(Salimans & Kingma 2016, section 5.1, figure 1; values read off the figure).',
+      'Weight and batch normalisation train faster than the normal parameterisation, and end at half its training ' +
+      'error or near it at epoch 100 of 200 (Salimans & Kingma 2016, section 5.1, figure 1; values read off the ' +
+      'figure).',
   },
   FIGURE_ARMS,
   tell,
@@ -27,7 +28,8 @@ function tell(byArm: Runs): Told {
   const [normal, weight] = [at('none', epochs), at('weight', epochs)];
   return {
     found: [
-      `Training error of epoch ${epochs}: ${curves.map(({ arm, points }) => `${ARMS[arm].name} ${percent(points.at(-1)!.y)}`).join(', ')}.`,
+      `Training error of epoch ${epochs}: ` +
+        `${curves.map(({ arm, points }) => `${ARMS[arm].name} ${percent(points.at(-1)!.y)}`).join(', ')}.`,
       ...(normal === undefined || weight === undefined
         ? []
         : [
@@ -55,7 +57,8 @@ function tell(byArm: Runs): Told {
       ]),
     }),
     captions: [
-      `Error on the minibatches of each epoch as they are trained, median of the seeds and band from lowest to highest; with markers: the paper's. ${ABBREVIATIONS}.`,
+      'Error on the minibatches of each epoch as they are trained, median of the seeds and band from lowest to ' +
+        `highest; with markers: the paper's. ${ABBREVIATIONS}.`,
     ],
     tables: [
       {

@@ -6,8 +6,8 @@ export const figureVae = boundPart({
   name: 'figure-vae',
   title: 'Figure 2, left: VAE of MNIST',
   claim:
-    'Weight normalisation trains faster, reaches a better bound (-85.3 against -85.84 nats near epoch 300) and varies less between seeds ' +
-    '(Salimans & Kingma 2016, section 5.2, figure 2; values read off the figure).',
+    'Weight normalisation trains faster, reaches a better bound (-85.3 against -85.84 nats near epoch 300) and ' +
+    'varies less between seeds (Salimans & Kingma 2016, section 5.2, figure 2; values read off the figure).',
   needsCifar10: false,
   task: 'vae-mnist',
   metric: bound,
@@ -23,8 +23,8 @@ export const figureVaeCifar = boundPart({
   name: 'figure-vae-cifar10',
   title: 'Figure 2, right: VAE of CIFAR-10',
   claim:
-    'Weight normalisation reaches a better bound: 3.64 against 3.70 bits a dimension at epoch 450, from the 9275 and 9148 nats of the figure ' +
-    '(Salimans & Kingma 2016, section 5.2, figure 2; values read off the figure).',
+    'Weight normalisation reaches a better bound: 3.64 against 3.70 bits a dimension at epoch 450, from the 9275 ' +
+    'and 9148 nats of the figure (Salimans & Kingma 2016, section 5.2, figure 2; values read off the figure).',
   needsCifar10: true,
   task: 'vae-cifar10',
   metric: { key: 'testBitsPerDimension', unit: 'bits a dimension', better: 'lower', decimals: 3 },

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type QuestionJob, readAnswer } from '../jobs.ts';
+import { type QuestionJob, readAnswer } from '../../../src/jobs/index.ts';
 import { CLAIM } from '../norm-growth/findings.ts';
 import { CAPTIONS, type Report, table } from '../norm-growth/report.ts';
 import { BUDGETS, type Budget, type Choice, type Part, seedsOf } from '../part.ts';
@@ -9,7 +9,7 @@ const STEPS: Record<Budget, number> = { quick: 100, hours: 500, full: 2000 };
 const SEEDS: Record<Budget, number> = { quick: 1, hours: 3, full: 10 };
 const NAME = 'norm-growth';
 
-/** As a section beside the others: the command of the same name does the work. */
+/** The norm-growth command as a section beside the others: the command of that name does the work. */
 export const normGrowth: Part = {
   name: NAME,
   title: 'Section 2.1: how ||v|| grows, and what the learning rate may be',

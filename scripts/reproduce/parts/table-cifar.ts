@@ -7,8 +7,9 @@ export const tableCifar = cifar10Part(
     name: 'table-cifar',
     title: 'Table 1: test error on CIFAR-10',
     claim:
-      'Weight normalisation with mean-only batch normalisation has the lowest test error of the five, 7.31 %; weight normalisation alone is level with the ' +
-      'normal parameterisation (Salimans & Kingma 2016, section 5.1, table 1).',
+      'Weight normalisation with mean-only batch normalisation has the lowest test error of the five, 7.31 %; ' +
+      'weight normalisation alone is level with the normal parameterisation (Salimans & Kingma 2016, section 5.1, ' +
+      'table 1).',
   },
   Object.keys(ARMS),
   tell,
@@ -22,7 +23,8 @@ function tell(byArm: Runs): Told {
   const best = [...arms].sort((a, b) => spreadOf(a.errors).median - spreadOf(b.errors).median)[0];
   return {
     found: [
-      `The lowest test error is that of ${ARMS[best.arm].name}, ${percent(spreadOf(best.errors).median)}; in the paper that of ${ARMS['weight+mean-only-batch'].name}, 7.31 %.`,
+      `The lowest test error is that of ${ARMS[best.arm].name}, ${percent(spreadOf(best.errors).median)}; in the ` +
+        `paper that of ${ARMS['weight+mean-only-batch'].name}, 7.31 %.`,
     ],
     captions: [],
     tables: [

@@ -1,7 +1,7 @@
 // Table 2: DQN with and without weight normalisation, trained here and played by evaluate-agent.
 import { join } from 'node:path';
-import type { Evaluation } from '../../../agents/dqn/evaluate.ts';
-import { type Job, readAnswer } from '../jobs.ts';
+import type { Evaluation } from '../../../src/agent/evaluate.ts';
+import { type Job, readAnswer } from '../../../src/jobs/index.ts';
 import { wallSecondsOf } from '../metrics.ts';
 import { BUDGETS, type Choice, type Part, seedsOf } from '../part.ts';
 import { spreadText } from '../supervised.ts';
@@ -11,8 +11,8 @@ export const tableDqn: Part = {
   name: 'table-dqn',
   title: 'Table 2: DQN on Atari',
   claim:
-    'With weight normalisation DQN reaches higher maximum evaluation scores on Enduro, Seaquest and Space Invaders, and is level on Breakout ' +
-    '(Salimans & Kingma 2016, section 5.4, table 2).',
+    'With weight normalisation DQN reaches higher maximum evaluation scores on Enduro, Seaquest and Space ' +
+    'Invaders, and is level on Breakout (Salimans & Kingma 2016, section 5.4, table 2).',
   needsCifar10: false,
   budgets: BUDGETS,
   jobs: (choice) => agentJobs(choice).flatMap(({ training, questions }): Job[] => [training, ...questions]),
@@ -82,10 +82,10 @@ async function scoresOf(
   );
   return {
     ...{ game, arm, seed: Number(training.settings.seed) },
-    /** Of each checkpoint. */
+    /** The mean return of each checkpoint. */
     means: answers.map(({ result }) => result.meanReturn),
     maxima: answers.map(({ result }) => result.maxReturn),
-    seconds: answers.reduce((sum, { seconds }) => sum + seconds, wallSecondsOf(join(runsPath, training.name))),
+    seconds: answers.reduce((sum, { seconds }) => sum + seconds, await wallSecondsOf(join(runsPath, training.name))),
   };
 }
 

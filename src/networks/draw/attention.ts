@@ -1,4 +1,5 @@
-// Selective attention of DRAW (Gregor et al. 2015, arXiv:1502.04623, section 3.2): grids of Gaussian filters that read and write a window of an image.
+// Selective attention of DRAW (Gregor et al. 2015, arXiv:1502.04623, section 3.2): grids of Gaussian filters that read
+// and write a window of an image.
 import * as tf from '@tensorflow/tfjs';
 
 /** Added to the sum of a filter, which is 0 where the filter lies outside of the image. */
@@ -13,7 +14,7 @@ export interface Attention {
   delta: tf.Tensor1D;
   /** Standard deviation of the filters, in pixels. */
   sigma: tf.Tensor1D;
-  /** Intensity. */
+  /** Intensity of what is read or written. */
   gamma: tf.Tensor1D;
 }
 
@@ -32,7 +33,8 @@ export interface WindowSizes {
 }
 
 /**
- * The five numbers of an attention from five linear outputs, `[batch, 5]`, in the order y, x, log delta, log sigma^2, log gamma (equations 21-24):
+ * The five numbers of an attention from five linear outputs, `[batch, 5]`, in the order y, x, log delta, log sigma^2,
+ * log gamma (equations 21-24):
  *
  *   centre = (y + 1)/2 height,  delta = (max(height, width) - 1)/(N - 1) exp(.),  sigma = exp(./2),  gamma = exp(.)
  *
@@ -51,8 +53,8 @@ export function attentionOf(linear: tf.Tensor2D, { height, width, windowSize }: 
 }
 
 /**
- * One axis of the grid (equations 19, 20 and 25, 26): filter i of N at mu_i = centre + (i - (N - 1)/2) delta, i from 0, weighs pixel a by
- * exp(-(a - mu_i)^2 / (2 sigma^2)), divided by the sum over the axis + 1e-4.
+ * One axis of the grid (equations 19, 20 and 25, 26): filter i of N at mu_i = centre + (i - (N - 1)/2) delta, i from 0,
+ * weighs pixel a by exp(-(a - mu_i)^2 / (2 sigma^2)), divided by the sum over the axis + 1e-4.
  *
  * @param center `[batch]`, in pixels, as `delta` and `sigma`.
  * @param imageSize Pixels along the axis.

@@ -1,10 +1,11 @@
-// DRAW's functions of tensors (Gregor et al. 2015, arXiv:1502.04623): they read no value and draw no noise, so that they can be compiled.
+// DRAW's functions of tensors (Gregor et al. 2015, arXiv:1502.04623): they read no value and draw no noise, so that
+// they can be compiled.
 import * as tf from '@tensorflow/tfjs';
 import { checkShape } from '../checks.ts';
 import { drawRead, drawWrite, filtersOf } from './attention.ts';
 import type { Affine, DrawNetwork, DrawSizes, DrawWeights, LstmWeights } from './parameters.ts';
 
-/** `[batch, units]` each. */
+/** Output and cell of an LSTM, `[batch, units]` each. */
 interface LstmState {
   output: tf.Tensor2D;
   cell: tf.Tensor2D;
@@ -30,13 +31,15 @@ export type DrawBound = {
   bound: tf.Tensor1D;
   /** Binary cross-entropy summed over pixels (equation 9), in nats, `[batch]`. */
   reconstruction: tf.Tensor1D;
-  /** KL divergence of the latent units from their prior summed over steps and units (equation 10), in nats, `[batch]`. */
+  /**
+   * KL divergence of the latent units from their prior summed over steps and units (equation 10), in nats, `[batch]`.
+   */
   kl: tf.Tensor1D;
 };
 
 /**
- * The variational bound of each image (equation 12), with one sample of z a step. Train with the gradient of -mean(bound) with respect to
- * `network.variables`.
+ * The variational bound of each image (equation 12), with one sample of z a step. Train with the gradient of
+ * -mean(bound) with respect to `network.variables`.
  *
  * @param images Pixels in [0, 1], for a proper bound 0 or 1, float32 `[batch, height, width]`.
  * @param noise N(0, 1), float32 `[steps, batch, latentUnits]`, as `drawNoiseShape` says.
@@ -111,7 +114,8 @@ function generate(
  * Images that the network makes up (section 2.3): z from the prior, N(0, 1).
  *
  * @param noise z, float32 `[steps, batch, latentUnits]`, as `drawNoiseShape` says.
- * @returns Probabilities of the pixels after each step, `[steps, batch, height, width]`: the last are the images, those before show how they came about.
+ * @returns Probabilities of the pixels after each step, `[steps, batch, height, width]`: the last are the images, those
+ *   before show how they came about.
  */
 export function drawSample(network: DrawNetwork, { noise }: { noise: tf.Tensor3D }): tf.Tensor4D {
   const batch = noise.shape[1];
@@ -132,8 +136,8 @@ export function drawNoiseShape({ sizes }: DrawNetwork, batch: number): [number, 
 }
 
 /**
- * KL(N(mean, sigma^2) || N(0, 1)) = sum over units of (mean^2 + sigma^2 - 1)/2 - log sigma, in nats: `[batch, units]` to `[batch]`. Equation 11 has the 1/2
- * once a step where it belongs to every unit.
+ * KL(N(mean, sigma^2) || N(0, 1)) = sum over units of (mean^2 + sigma^2 - 1)/2 - log sigma, in nats: `[batch, units]`
+ * to `[batch]`. Equation 11 has the 1/2 once a step where it belongs to every unit.
  */
 export function gaussianKl(mean: tf.Tensor, logSigma: tf.Tensor): tf.Tensor1D {
   return tf.tidy(() => {

@@ -6,18 +6,18 @@ import { unitNorms, weightNormalize } from '../../weightnorm/index.ts';
 import { checkCount } from '../checks.ts';
 
 export interface DrawSizes {
-  /** Of an image, in pixels. */
+  /** Height and width of an image, in pixels. */
   height: number;
   width: number;
   /** T, how often the network looks and writes. */
   steps: number;
   /** The window of a glimpse is readSize x readSize, 2 or more. */
   readSize: number;
-  /** That of a stroke, likewise. */
+  /** The window of a stroke is writeSize x writeSize, 2 or more. */
   writeSize: number;
   encoderUnits: number;
   decoderUnits: number;
-  /** Of z at each step. */
+  /** Units of z at each step. */
   latentUnits: number;
 }
 
@@ -51,7 +51,7 @@ export interface Affine {
 export interface LstmWeights extends Affine {
   /** `[in, 4 units]`, as the recurrent kernel and the bias in the order of the gates: input, forget, cell, output. */
   kernel: tf.Tensor2D;
-  /** `[units, 4 units]` */
+  /** The kernel of the output before, `[units, 4 units]`. */
   recurrentKernel: tf.Tensor2D;
   /** Weights from each cell to its own gates: input, forget, output, `[3, units]`. */
   peepholes: tf.Tensor2D;
@@ -73,21 +73,28 @@ export interface DrawWeights {
 
 export interface DrawNetwork {
   readonly sizes: Readonly<DrawSizes>;
-  /** Every parameter, all trainable: `encoder/kernel/v`, `encoder/kernel/g`, `encoder/bias`, ... Without normalization there is no g, and v is the kernel. */
+  /**
+   * Every parameter, all trainable: `encoder/kernel/v`, `encoder/kernel/g`, `encoder/bias`, ... Without normalization
+   * there is no g, and v is the kernel.
+   */
   readonly variables: readonly NamedVariable[];
-  /** The weights, differentiable with respect to the variables: work them out once a call and not once a time step. Run it in a tidy. */
+  /**
+   * The weights, differentiable with respect to the variables: work them out once a call and not once a time step. Run
+   * it in a tidy.
+   */
   weights(): DrawWeights;
   /** Frees the variables. */
   dispose(): void;
 }
 
 /**
- * DRAW (Gregor et al. 2015, arXiv:1502.04623) as in Salimans & Kingma 2016: kernels and peepholes start as N(0, initialStd), biases as 0, g as ||v||; the first
- * states and the first canvas are 0.
+ * DRAW (Gregor et al. 2015, arXiv:1502.04623) as in Salimans & Kingma 2016: kernels and peepholes start as N(0,
+ * initialStd), biases as 0, g as ||v||; the first states and the first canvas are 0.
  *
- * At the default sizes, those of MNIST, 961,003 parameters, and with weight normalization 4,331 more, one g for each column of a matrix. Peepholes, one number
- * from a cell to a gate, have none.
- * @throws For a size that is not a whole number above 0, and for windows of less than 2 x 2, whose filters have no distance.
+ * At the default sizes, those of MNIST, 961,003 parameters, and with weight normalization 4,331 more, one g for each
+ * column of a matrix. Peepholes, one number from a cell to a gate, have none.
+ * @throws For a size that is not a whole number above 0, and for windows of less than 2 x 2, whose filters have no
+ *   distance.
  */
 export function createDraw({ normalization, initialStd = 0.01, seed, ...given }: DrawOptions): DrawNetwork {
   if (normalization !== 'none' && normalization !== 'weight')

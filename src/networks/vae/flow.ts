@@ -1,38 +1,47 @@
-// Inverse autoregressive flow (Kingma et al. 2016, arXiv:1606.04934) by masked dense networks (MADE, Germain et al. 2015, arXiv:1502.03509).
+// Inverse autoregressive flow (Kingma et al. 2016, arXiv:1606.04934) by masked dense networks (MADE, Germain et al.
+// 2015, arXiv:1502.03509).
 import * as tf from '@tensorflow/tfjs';
 import type { NamedVariable } from '../../optimizers/index.ts';
 import { createMaskedLayers, type MaskedOptions } from './masked.ts';
 
-/** Added to s, so that a step starts near z (section 4 of Kingma et al.: "+1 or +2"), as the forget gate's bias of an LSTM. */
+/**
+ * Added to s, so that a step starts near z (section 4 of Kingma et al.: "+1 or +2"), as the forget gate's bias of an
+ * LSTM.
+ */
 const GATE_BIAS = 2;
 
 export interface FlowOptions extends MaskedOptions {
-  /** Of z. */
+  /** Units of z. */
   latentUnits: number;
-  /** Of what the encoder says beside z. */
+  /** Units of the context, which the encoder gives beside z. */
   contextUnits: number;
-  /** Of the hidden layer of each step's network. */
+  /** Units of the hidden layer of each step's network. */
   hiddenUnits: number;
-  /** 0 for none. */
+  /** How many steps the flow has, 0 for none. */
   steps: number;
 }
 
 /**
- * m and s of one step, `[batch, latentUnits]` each, from z, `[batch, latentUnits]`, and the context, `[batch, contextUnits]`. Those of a unit depend on the
- * context and on the units of z before it in the step's order, and on no other.
+ * m and s of one step, `[batch, latentUnits]` each, from z, `[batch, latentUnits]`, and the context,
+ * `[batch, contextUnits]`. Those of a unit depend on the context and on the units of z before it in the step's order,
+ * and on no other.
  */
 export type AutoregressiveNetwork = (z: tf.Tensor2D, context: tf.Tensor2D) => { m: tf.Tensor2D; s: tf.Tensor2D };
 
 export interface Flow {
   /** One for each step. The units' order is that of z in even steps, counted from 0, and the reverse in odd ones. */
   readonly networks: readonly AutoregressiveNetwork[];
-  /** `flow0_hidden/kernel` (v), `flow0_hidden/gain` (g), `flow0_hidden/bias`, `flow0_output/kernel`, ...; without normalization there is no gain. */
+  /**
+   * `flow0_hidden/kernel` (v), `flow0_hidden/gain` (g), `flow0_hidden/bias`, `flow0_output/kernel`, ...; without
+   * normalization there is no gain.
+   */
   readonly variables: readonly NamedVariable[];
   dispose(): void;
 }
 
 /**
- * Networks of one hidden layer with ELU. A hidden unit sees the context and the first units of z in the step's order, as many as its degree says.
+ * Networks of one hidden layer with ELU. A hidden unit sees the context and the first units of z in the step's order,
+ * as many as its degree says.
  */
 export function createFlow(options: FlowOptions): Flow {
   const { latentUnits, contextUnits, hiddenUnits, steps } = options;
@@ -61,12 +70,13 @@ export function createFlow(options: FlowOptions): Flow {
 }
 
 /**
- * z through every step (algorithm 1): with gate = sigmoid(s + 2), z <- gate z + (1 - gate) m. The step's Jacobian is triangular in its order, with the gates
- * on its diagonal.
+ * z through every step (algorithm 1): with gate = sigmoid(s + 2), z <- gate z + (1 - gate) m. The step's Jacobian is
+ * triangular in its order, with the gates on its diagonal.
  *
  * @param z `[batch, latentUnits]`
  * @param context `[batch, contextUnits]`
- * @returns z, and for each unit the sum of log gate over steps, `[batch, latentUnits]`: its sum over units is log |det dz/dz_0|.
+ * @returns z, and for each unit the sum of log gate over steps, `[batch, latentUnits]`: its sum over units is log |det
+ *   dz/dz_0|.
  */
 export function applyFlow(
   { networks }: Flow,

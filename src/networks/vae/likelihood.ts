@@ -27,8 +27,9 @@ export function bernoulli(images: tf.Tensor4D, logits: tf.Tensor4D): tf.Tensor1D
  *
  *   p(x) = sigmoid(a) - sigmoid(b),  a = (x/256 + 1/256 - 1/2 - mean)/scale,  b = a - 1/(256 scale)
  *
- * The lowest bin reaches to minus infinity and the highest to infinity, so that the 256 levels sum to 1. (openai/iaf cuts both tails off and adds 1e-7 to p.)
- * As sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), no near numbers are subtracted and none underflow.
+ * The lowest bin reaches to minus infinity and the highest to infinity, so that the 256 levels sum to 1. (openai/iaf
+ * cuts both tails off and adds 1e-7 to p.) As sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), no
+ * near numbers are subtracted and none underflow.
  *
  * @param levels 0 to 255, float32 `[batch, height, width, channels]`, as the means.
  * @param means Levels as (x + 1/2)/256 - 1/2, so -0.5 to 0.5.

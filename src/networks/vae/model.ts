@@ -1,4 +1,5 @@
-// The VAE's functions of tensors (Kingma & Welling 2014, arXiv:1312.6114): they read no value and draw no noise, so that they can be compiled.
+// The VAE's functions of tensors (Kingma & Welling 2014, arXiv:1312.6114): they read no value and draw no noise, so
+// that they can be compiled.
 import * as tf from '@tensorflow/tfjs';
 import { type DataDependentInitReport, dataDependentInit } from '../../weightnorm/index.ts';
 import { checkShape } from '../checks.ts';
@@ -10,7 +11,10 @@ import type { VaeNetwork } from './network.ts';
 /** Standard deviation of the first pre-activations (openai/iaf). */
 export const INITIAL_STD = 0.1;
 
-/** Images, float32 `[batch, height, width, channels]`: 0 or 1 with 'bernoulli', else levels of 0 to 255. Noise: N(0, 1), float32. */
+/**
+ * Images, float32 `[batch, height, width, channels]`: 0 or 1 with 'bernoulli', else levels of 0 to 255. Noise: N(0, 1),
+ * float32.
+ */
 export interface VaeInputs<N extends tf.Tensor = tf.Tensor2D> {
   images: tf.Tensor4D;
   noise: N;
@@ -22,18 +26,23 @@ export type VaeBound = {
   bound: tf.Tensor1D;
   /** -log p(image | z), in nats, `[batch]`. */
   reconstruction: tf.Tensor1D;
-  /** KL divergence of the posterior from the prior N(0, 1), in nats, `[batch]`: exact without a flow, with one log q(z|image) - log p(z) of the sample. */
+  /**
+   * KL divergence of the posterior from the prior N(0, 1), in nats, `[batch]`: exact without a flow, with one log
+   * q(z|image) - log p(z) of the sample.
+   */
   kl: tf.Tensor1D;
   /** What training maximises, a scalar, in nats an image: mean(bound), or with free bits a bound of it. */
   objective: tf.Scalar;
 };
 
 /**
- * The variational bound of each image with one sample of z. Train with the gradient of -objective with respect to `network.variables`.
+ * The variational bound of each image with one sample of z. Train with the gradient of -objective with respect to
+ * `network.variables`.
  *
  * @param inputs Noise `[batch, latentUnits]`.
- * @param options `freeBits`: nats that each unit of z may carry for free (Kingma et al. 2016, equation 15, each unit a group of its own): the objective is then
- *   mean(-reconstruction) - sum over units of max(freeBits, mean(kl of the unit)).
+ * @param options `freeBits`: nats that each unit of z may carry for free (Kingma et al. 2016, equation 15, each unit a
+ *   group of its own): the objective is then mean(-reconstruction) - sum over units of max(freeBits, mean(kl of the
+ *   unit)).
  * @throws For images or noise of another shape, and free bits below 0.
  */
 export function vaeBound(
@@ -59,8 +68,9 @@ export function vaeBound(
 }
 
 /**
- * log of the mean of p(image, z)/q(z | image) over K samples of z, in nats, `[batch]`: a lower bound of log p(image) on average, which it approaches with K
- * (Burda et al. 2016, arXiv:1509.00519, equation 8). All samples are decoded at once.
+ * log of the mean of p(image, z)/q(z | image) over K samples of z, in nats, `[batch]`: a lower bound of log p(image) on
+ * average, which it approaches with K (Burda et al. 2016, arXiv:1509.00519, equation 8). All samples are decoded at
+ * once.
  *
  * @param inputs Noise `[samples, batch, latentUnits]`.
  */
@@ -84,7 +94,8 @@ export function vaeImportanceBound(network: VaeNetwork, { images, noise }: VaeIn
  * Images that the network makes up: z from the prior.
  *
  * @param inputs Noise `[batch, latentUnits]`: z itself.
- * @returns Probabilities of 1, or with the discretised logistic its middle as a level of 0 to 255, not rounded: `[batch, height, width, channels]`.
+ * @returns Probabilities of 1, or with the discretised logistic its middle as a level of 0 to 255, not rounded:
+ *   `[batch, height, width, channels]`.
  */
 export function vaeSample(network: VaeNetwork, { noise }: { noise: tf.Tensor2D }): tf.Tensor4D {
   checkShape('noise', noise, [noise.shape[0], network.sizes.latentUnits]);
@@ -98,9 +109,9 @@ export function vaeReconstruct(network: VaeNetwork, { images, noise }: VaeInputs
 }
 
 /**
- * Data-dependent initialisation: every pre-activation of encoder and decoder starts with mean 0 and standard deviation 0.1 over this batch, z drawn from the
- * posterior in between. The flow's networks stay at g = ||v||: their pre-activations are small at first, which is a flow near z. Without weight normalization
- * nothing is set.
+ * Data-dependent initialisation: every pre-activation of encoder and decoder starts with mean 0 and standard deviation
+ * 0.1 over this batch, z drawn from the posterior in between. The flow's networks stay at g = ||v||: their
+ * pre-activations are small at first, which is a flow near z. Without weight normalization nothing is set.
  *
  * @param inputs Noise `[batch, latentUnits]`.
  * @throws As `dataDependentInit`, such as for a network that was initialised before.
@@ -126,12 +137,14 @@ export function bitsPerDimension(
   return tf.mul(bound, -1 / (height * width * channels * Math.LN2));
 }
 
-/** KL(N(mean, sigma^2) || N(0, 1)) of each unit, in nats, in the shape of the mean (Kingma & Welling 2014, appendix B). */
+/**
+ * KL(N(mean, sigma^2) || N(0, 1)) of each unit, in nats, in the shape of the mean (Kingma & Welling 2014, appendix B).
+ */
 export function gaussianUnitKl<T extends tf.Tensor>(mean: T, logSigma: T): T {
   return tf.tidy(() => mean.square().add(logSigma.mul(2).exp()).sub(1).mul(0.5).sub(logSigma));
 }
 
-/** `[batch, latentUnits]` twice, `[batch, denseUnits]`. */
+/** What the encoder says: mean and log sigma, `[batch, latentUnits]`, and context, `[batch, denseUnits]`. */
 interface Posterior {
   mean: tf.Tensor2D;
   logSigma: tf.Tensor2D;
@@ -145,8 +158,8 @@ function encode({ encoder }: VaeNetwork, images: tf.Tensor4D): Posterior {
 }
 
 /**
- * z from the posterior, and log q(z)/p(z) of each unit, `[batch, latentUnits]`: as log q = -noise^2/2 - log sigma - log scale - log(2 pi)/2 and
- * log p = -z^2/2 - log(2 pi)/2.
+ * z from the posterior, and log q(z)/p(z) of each unit, `[batch, latentUnits]`: as log q = -noise^2/2 - log sigma - log
+ * scale - log(2 pi)/2 and log p = -z^2/2 - log(2 pi)/2.
  */
 function sample(
   { flow }: VaeNetwork,

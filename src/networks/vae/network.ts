@@ -1,4 +1,5 @@
-// The layers of the convolutional VAE of Salimans & Kingma 2016, section 5.2, after Kingma et al. 2016 (arXiv:1606.04934).
+// The layers of the convolutional VAE of Salimans & Kingma 2016, section 5.2, after Kingma et al. 2016
+// (arXiv:1606.04934).
 import * as tf from '@tensorflow/tfjs';
 import type { NamedVariable } from '../../optimizers/index.ts';
 import { deriveSeed } from '../../random/index.ts';
@@ -19,7 +20,10 @@ const LIKELIHOODS = ['bernoulli', 'discretized-logistic'] as const;
 export type VaeLikelihood = (typeof LIKELIHOODS)[number];
 
 export interface VaeSizes {
-  /** Of an image, in pixels; divisible by 2 for each step from one sequence of residual blocks to the next. */
+  /**
+   * Height and width of an image, in pixels; divisible by 2 for each step from one sequence of residual blocks to the
+   * next.
+   */
   height: number;
   width: number;
   channels: number;
@@ -27,9 +31,9 @@ export interface VaeSizes {
   maps: readonly number[];
   /** Residual blocks in a sequence. */
   blocks: number;
-  /** Of the dense layer between convolutions and z. */
+  /** Units of the dense layer between convolutions and z. */
   denseUnits: number;
-  /** Of z. */
+  /** Units of z. */
   latentUnits: number;
   /** Steps of inverse autoregressive flow; 0 leaves a diagonal Gaussian posterior. */
   flowSteps: number;
@@ -37,7 +41,10 @@ export interface VaeSizes {
   flowUnits: number;
 }
 
-/** Binarised MNIST; maps, blocks and dense units are the paper's, z is openai/iaf's, the flow is ours as the paper gives none. */
+/**
+ * Binarised MNIST; maps, blocks and dense units are the paper's, z is openai/iaf's, the flow is ours as the paper gives
+ * none.
+ */
 const MNIST_SIZES: VaeSizes = {
   height: 28,
   width: 28,
@@ -62,14 +69,20 @@ export interface VaeOptions extends Partial<VaeSizes> {
 export interface VaeNetwork {
   readonly sizes: Readonly<VaeSizes>;
   readonly likelihood: VaeLikelihood;
-  /** Images `[batch, height, width, channels]` to mean and log sigma of the Gaussian before the flow, `[batch, 2 latentUnits]`, and the flow's context, `[batch, denseUnits]`. */
+  /**
+   * Images `[batch, height, width, channels]` to mean and log sigma of the Gaussian before the flow,
+   * `[batch, 2 latentUnits]`, and the flow's context, `[batch, denseUnits]`.
+   */
   readonly encoder: tf.LayersModel;
   readonly flow: Flow;
   /** z `[batch, latentUnits]` to logits or means of the pixels, `[batch, height, width, channels]`. */
   readonly decoder: tf.LayersModel;
-  /** Of the discretised logistic, a scalar, 0 at first; undefined with 'bernoulli'. */
+  /** Log of the scale of the discretised logistic, a scalar, 0 at first; undefined with 'bernoulli'. */
   readonly logScale: tf.Variable<tf.Rank.R0> | undefined;
-  /** Every parameter, all trainable: `encoder_input/kernel` (v), `encoder_input/bias`, `encoder_input/gain` (g), ... Without normalization there is no gain. */
+  /**
+   * Every parameter, all trainable: `encoder_input/kernel` (v), `encoder_input/bias`, `encoder_input/gain` (g), ...
+   * Without normalization there is no gain.
+   */
   readonly variables: readonly NamedVariable[];
   /** Frees the parameters. */
   dispose(): void;
@@ -86,9 +99,11 @@ export interface VaeNetwork {
  *   dense 450, ELU            [batch, 450]             2 residual blocks
  *   dense                     [batch, 64]              conv 3x3, 1               [batch, 28, 28, 1]
  *
- * A residual block is x + 0.1 conv(ELU(conv(ELU(x)))), 3x3 and padded; an ELU comes before every other layer that follows a block. Kernels (v) start as
- * N(0, 0.05) with either normalization, biases as 0, g as ||v||; `initializeVae` may follow.
- * @throws For a size that is not a whole number above 0 (`flowSteps` may be 0) and images that cannot be halved often enough.
+ * A residual block is x + 0.1 conv(ELU(conv(ELU(x)))), 3x3 and padded; an ELU comes before every other layer that
+ * follows a block. Kernels (v) start as N(0, 0.05) with either normalization, biases as 0, g as ||v||; `initializeVae`
+ * may follow.
+ * @throws For a size that is not a whole number above 0 (`flowSteps` may be 0) and images that cannot be halved often
+ *   enough.
  */
 export function createVae({ normalization, likelihood = 'bernoulli', seed, ...given }: VaeOptions): VaeNetwork {
   checkChoice('normalization', normalization, ['none', 'weight']);

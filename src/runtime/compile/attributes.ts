@@ -5,7 +5,10 @@ import type { NativeAttribute, NativeBinding } from './native.ts';
 /** Type attributes that tfjs leaves to TensorFlow's eager runtime: by op, the index of the input whose type it is. */
 const INFERRED_TYPES: Readonly<Record<string, Readonly<Record<string, number>>>> = { ExpandDims: { T: 0 } };
 
-/** An op's attributes as the graph stores them. @throws CompileError naming the op and the attribute that has no stored form. */
+/**
+ * An op's attributes as the graph stores them. @throws CompileError naming the op and the attribute that has no stored
+ * form.
+ */
 export function recordAttributes(
   binding: NativeBinding,
   step: string,

@@ -41,7 +41,8 @@ export function unrecordableType(step: string, op: string, dtype: number | strin
 
 export function variableCreatedInside(step: string, variable: string): CompileError {
   return new CompileError(
-    `"${step}" creates the variable "${variable}": create variables, layers and optimizers before compiling, and only use them in the step.`,
+    `"${step}" creates the variable "${variable}": create variables, layers and optimizers before compiling, and ` +
+      'only use them in the step.',
   );
 }
 
@@ -78,7 +79,8 @@ export function refusedGraph(message: string, opOfNode: ReadonlyMap<string, stri
   const op = node === undefined ? undefined : opOfNode.get(node);
   const where = op === undefined ? 'the graph' : `op ${op} of "${node!.split('/')[0]}"`;
   return new CompileError(
-    `TensorFlow refuses ${where}: its attributes as tfjs gives them do not make a graph. Write this part of the step with other ops. (${message})`,
+    `TensorFlow refuses ${where}: its attributes as tfjs gives them do not make a graph. Write this part of the ` +
+      `step with other ops. (${message})`,
   );
 }
 

@@ -64,8 +64,8 @@ export function placeholderNode(name: string, dtype: number, shape: readonly num
 }
 
 /**
- * A node whose output owns its memory. Fed tensors share theirs with JavaScript and reads share theirs with the variable: a variable or a
- * result that kept such memory would change with the other.
+ * A node whose output owns its memory. Fed tensors share theirs with JavaScript and reads share theirs with the
+ * variable: a variable or a result that kept such memory would change with the other.
  */
 export function copyNode(name: string, value: NodeOutput, dtype: number): GraphNode {
   return createNode(name, 'DeepCopy', [value], { T: typeAttribute(dtype) });

@@ -1,14 +1,16 @@
+export { type CompileOptions, compile } from './compile.ts';
 export { CompileError } from './errors.ts';
 export type { TypedArray } from './native.ts';
 export type { Precision } from './precision.ts';
-export { type CompileOptions, compile } from './program.ts';
-export type {
-  InputSpec,
-  InputValue,
-  Program,
-  Step,
-  StepDefinition,
-  StepDefinitions,
-  StepInputs,
-  StepOutputs,
+export {
+  defineStep,
+  type InputSpec,
+  type InputValue,
+  type Program,
+  type Step,
+  type StepDefinition,
+  type StepDefinitions,
+  type StepInputs,
+  type StepOutputs,
+  type TensorOf,
 } from './step.ts';

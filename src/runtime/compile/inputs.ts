@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe } from './errors.ts';
 import { DataType, type NativeBackend, nativeId, type TypedArray } from './native.ts';
-import type { InputSpec, InputValue } from './step.ts';
-import { tensorType } from './trace.ts';
+import { type InputSpec, type InputValue, tensorType } from './step.ts';
 
 const ARRAY_TYPES = { uint8: Uint8Array, bool: Uint8Array, int32: Int32Array, float32: Float32Array };
 

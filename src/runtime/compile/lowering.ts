@@ -18,12 +18,14 @@ export type CreateNode = (
 
 /**
  * Puts an op into the graph, where TensorFlow has a better one for the same result in its place:
- * - `BiasAdd` for the addition of a vector along the last axis, which TensorFlow's optimizer merges into the convolution or product before it
- *   and the ReLU after it;
- * - `BiasAddGrad` for a sum over all axes but the last: half the time of `Sum`, and merged into the gradient of a convolution's filter;
+ * - `BiasAdd` for the addition of a vector along the last axis, which TensorFlow's optimizer merges into the
+ *   convolution or product before it and the ReLU after it;
+ * - `BiasAddGrad` for a sum over all axes but the last: half the time of `Sum`, and merged into the gradient of a
+ *   convolution's filter;
  * - `EuclideanNorm`, squared again, for such a sum of squares: one pass over the tensor instead of three;
- * - a scaling by a number before a transposition instead of after it. An image cast from bytes is then transposed as floats: four times the
- *   memory, but oneDNN does it three times as fast as the bytes, for which TensorFlow's optimizer would change the order otherwise.
+ * - a scaling by a number before a transposition instead of after it. An image cast from bytes is then transposed as
+ *   floats: four times the memory, but oneDNN does it three times as fast as the bytes, for which TensorFlow's
+ *   optimizer would change the order otherwise.
  */
 export function createLowered(recorded: RecordedOp, create: CreateNode): NodeOutput {
   const { op, inputs, shapes, attributes } = recorded;

@@ -3,8 +3,9 @@ import { asynchronousStep, checkName, notATensor } from './errors.ts';
 import type { StepDefinition, StepInputs } from './step.ts';
 
 /**
- * Runs a step's function and hands its checked results to `use`, inside a tidy. Frees the results that the step had to `tf.keep` to get them out
- * of a gradient's closure (temporal-difference errors beside the loss); results that are variables, inputs or tensors from outside stay.
+ * Runs a step's function and hands its checked results to `use`, inside a tidy. Frees the results that the step had to
+ * `tf.keep` to get them out of a gradient's closure (temporal-difference errors beside the loss); results that are
+ * variables, inputs or tensors from outside stay.
  * @param use Gets each result, and whether it is the step's own and free to be handed on.
  */
 export function useOutputs<T>(

@@ -9,7 +9,9 @@ const FLOAT32 = typeAttribute(DataType.float32);
 /** DT_BFLOAT16, which tfjs does not have. */
 const BFLOAT16 = typeAttribute(14);
 
-/** Ops that bfloat16 speeds up, with the indices of their floating-point inputs. They add up in float32 and round once. */
+/**
+ * Ops that bfloat16 speeds up, with the indices of their floating-point inputs. They add up in float32 and round once.
+ */
 const CONTRACTIONS: Readonly<Record<string, readonly number[]>> = {
   BatchMatMulV2: [0, 1],
   Conv2D: [0, 1],
@@ -27,8 +29,8 @@ const FOLLOWERS: Readonly<Record<string, readonly number[]>> = {
 };
 
 /**
- * `create` with bfloat16 around convolutions and matrix products: their inputs are rounded to it, and their results become float32
- * again where anything but a bias, a ReLU or the next contraction takes them.
+ * `create` with bfloat16 around convolutions and matrix products: their inputs are rounded to it, and their results
+ * become float32 again where anything but a bias, a ReLU or the next contraction takes them.
  */
 export function withBfloat16(create: CreateNode): CreateNode {
   const rounded = new Map<string, NodeOutput>();

@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { fusedUpdateSink } from '../../optimizers/fused.ts';
-import { createEagerProgram } from './eager-program.ts';
-import { checkName, nestedCompilation } from './errors.ts';
+import { nestedCompilation } from './errors.ts';
 import { type GraphNode, placeholderNode, scalarNode } from './graph-node.ts';
 import { checkInputs, withNativeInputs } from './inputs.ts';
 import { type NativeBackend, type NativeTensor, nativeBackend, nativeId, type TypedArray } from './native.ts';
@@ -11,42 +10,13 @@ import type { InputValue, Program, Step, StepDefinition, StepDefinitions } from 
 import { type Trace, trace } from './trace.ts';
 import { assignNode, GraphVariables, readNode } from './variables.ts';
 
-export interface CompileOptions {
-  /** Run op by op even where graphs are available: for comparisons and for debugging. */
-  readonly eager?: boolean;
-  /**
-   * `bfloat16`: matrix products and two-dimensional convolutions, their gradients included, take and give bfloat16 (8 significant bits); variables,
-   * norms, losses and optimizers stay float32. Faster where the processor has bfloat16 instructions (AVX512_BF16, AMX, GPUs); elsewhere several
-   * times slower. Without a graph, steps run in float32. Default `float32`.
-   */
-  readonly precision?: Precision;
-}
-
 /**
- * Compiles the steps of one agent into one TensorFlow graph, where each call of a step is one native call.
- *
- *   const program = compile({
- *     act: { inputs: { observations: { shape: [8, 84, 84, 4], dtype: 'uint8' } }, fn: ({ observations }) => ({ qValues: ... }) },
- *     learn: { inputs: { ..., learningRate: { shape: [], dtype: 'float32' } }, fn: (batch) => ({ loss: ... }) },
- *     sync: { inputs: {}, fn: () => copyToTarget() },
- *   });
- *   const { loss } = program.steps.learn.values({ ..., learningRate: 1e-4 });
- *
- * From here on the variables that the steps use live in the graph, with the values that they have now: tf.Variables show
- * them after `pull`, and reach the graph by `push`. Optimizers of `createOptimizer` become one TensorFlow op a variable.
- * Where the active tfjs backend is not TensorFlow's, the same program runs op by op.
- * @throws CompileError when a step cannot be compiled; it names the step, the op and what to do.
+ * The steps as one native graph of the active backend.
+ * @throws CompileError when a step cannot be compiled.
  */
-export function compile<const D extends StepDefinitions>(
-  definitions: D,
-  { eager = false, precision = 'float32' }: CompileOptions = {},
-): Program<D> {
-  for (const [name, { inputs }] of Object.entries(definitions)) {
-    checkName('Step', name);
-    for (const input of Object.keys(inputs)) checkName('Input', input);
-  }
+export function compileGraph<D extends StepDefinitions>(definitions: D, precision: Precision): Program<D> | undefined {
   const backend = nativeBackend();
-  if (eager || !backend) return createEagerProgram(definitions);
+  if (!backend) return undefined;
   const variables = new GraphVariables();
   const traces = Object.entries(definitions).map(
     ([name, definition]) => [name, trace(backend, name, definition, variables, precision)] as const,

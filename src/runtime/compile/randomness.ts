@@ -18,8 +18,8 @@ interface Engine {
 }
 
 /**
- * Until the returned function is called, JavaScript noise throws: tfjs's random ops by name, everything else at Math.random, where the unseeded
- * rest of tfjs (tf.multinomial without a seed, tf.util.shuffle) takes it from.
+ * Until the returned function is called, JavaScript noise throws: tfjs's random ops by name, everything else at
+ * Math.random, where the unseeded rest of tfjs (tf.multinomial without a seed, tf.util.shuffle) takes it from.
  */
 export function forbidRandomness(step: string): () => void {
   const engine = tf.engine() as unknown as Engine;

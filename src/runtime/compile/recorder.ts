@@ -31,9 +31,9 @@ const SUPPORTED_TYPES: ReadonlySet<number> = new Set(Object.values(DataType));
 const VALUE_DEPENDENT_SHAPE = /^(Where|Unique(V2)?|NonMaxSuppression.*|SparseFillEmptyRows|SparseReshape)$/;
 
 /**
- * Takes the place of the addon's binding while a step runs once: every op is executed, which tells its output shapes, and noted as a graph
- * node. A native tensor id then stands for a node's output, for a variable's value at a point of the step, or for a value from outside,
- * which becomes a constant.
+ * Takes the place of the addon's binding while a step runs once: every op is executed, which tells its output shapes,
+ * and noted as a graph node. A native tensor id then stands for a node's output, for a variable's value at a point of
+ * the step, or for a value from outside, which becomes a constant.
  */
 export class Recorder {
   readonly binding: NativeBinding;

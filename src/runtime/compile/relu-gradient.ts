@@ -2,9 +2,10 @@ import * as tf from '@tensorflow/tfjs';
 import { DataType, type NativeBackend } from './native.ts';
 
 /**
- * Until the returned function is called, the gradient of ReLU is TensorFlow's `ReluGrad` of the result, instead of tfjs's product with
- * `tf.step` of the argument (five ops over it). The same numbers, but where the argument is NaN: there the gradient is 0, not NaN.
- * Nothing then needs the argument any more, so that TensorFlow's optimizer can merge convolution, bias and ReLU.
+ * Until the returned function is called, the gradient of ReLU is TensorFlow's `ReluGrad` of the result, instead of
+ * tfjs's product with `tf.step` of the argument (five ops over it). The same numbers, but where the argument is NaN:
+ * there the gradient is 0, not NaN. Nothing then needs the argument any more, so that TensorFlow's optimizer can merge
+ * convolution, bias and ReLU.
  */
 export function useNativeReluGradient(backend: NativeBackend): () => void {
   const usual = tf.getGradient('Relu');

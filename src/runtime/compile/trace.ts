@@ -8,7 +8,7 @@ import type { Precision } from './precision.ts';
 import { forbidRandomness } from './randomness.ts';
 import { Recorder } from './recorder.ts';
 import { useNativeReluGradient } from './relu-gradient.ts';
-import type { InputSpec, StepDefinition } from './step.ts';
+import { type StepDefinition, tensorType } from './step.ts';
 import { giveOwnId } from './variable-tracker.ts';
 import type { GraphVariables } from './variables.ts';
 
@@ -22,8 +22,8 @@ export interface Trace {
 }
 
 /**
- * Runs `definition.fn` once on zeros and records every op. The trial really computes, so that each op's output shape and type are known;
- * variables have their values back afterwards.
+ * Runs `definition.fn` once on zeros and records every op. The trial really computes, so that each op's output shape
+ * and type are known; variables have their values back afterwards.
  * @throws CompileError when the step does something that a graph cannot hold.
  */
 export function trace(
@@ -90,11 +90,6 @@ function recordWith<T>(backend: NativeBackend, recorder: Recorder, step: string,
     useUsualReluGradient();
     allowRandomness();
   }
-}
-
-/** tfjs has no uint8 tensors: bytes are int32 to it. */
-export function tensorType({ dtype }: InputSpec): 'float32' | 'int32' | 'bool' {
-  return dtype === 'uint8' ? 'int32' : dtype;
 }
 
 function registeredVariables(): tf.Variable[] {

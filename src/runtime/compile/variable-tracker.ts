@@ -53,7 +53,10 @@ export class VariableTracker {
     this.versionsByRead.get(input)?.addReader(node);
   }
 
-  /** Emits the assignment of a variable whose value in the step is no longer the graph's; returns the version that is then current. */
+  /**
+   * Emits the assignment of a variable whose value in the step is no longer the graph's; returns the version that is
+   * then current.
+   */
   flush(variable: tf.Variable): VariableVersion {
     const version = this.currentVersion(variable);
     const id = nativeId(this.backend, variable);
@@ -108,8 +111,8 @@ export class VariableTracker {
 }
 
 /**
- * Gives a variable a native id that no other tensor has, sharing the memory. Variables can share one (a target network made from the
- * online one), and then a read would not tell which variable it means.
+ * Gives a variable a native id that no other tensor has, sharing the memory. Variables can share one (a target network
+ * made from the online one), and then a read would not tell which variable it means.
  * @param binding The addon itself, never a recorder.
  */
 export function giveOwnId(backend: NativeBackend, binding: NativeBinding, variable: tf.Variable): void {

@@ -45,8 +45,8 @@ export function assignNode(name: string, { handle, dtype }: GraphVariable, value
 }
 
 /**
- * A variable's value between two writes of one function. A read belongs to one version: it runs after the write that made the version
- * and before the write that ends it, whatever order the graph's executor would choose.
+ * A variable's value between two writes of one function. A read belongs to one version: it runs after the write that
+ * made the version and before the write that ends it, whatever order the graph's executor would choose.
  */
 export class VariableVersion {
   readonly owner: GraphVariable;
@@ -76,8 +76,9 @@ export class VariableVersion {
   }
 
   /**
-   * Orders `write`, which changes the variable, after the write that made this version and after its reads. It also waits for those that use
-   * the value: a variable whose memory someone still reads is copied before it changes, which is correct but slow.
+   * Orders `write`, which changes the variable, after the write that made this version and after its reads. It also
+   * waits for those that use the value: a variable whose memory someone still reads is copied before it changes, which
+   * is correct but slow.
    */
   end(write: GraphNode): VariableVersion {
     this.endedBy = write;

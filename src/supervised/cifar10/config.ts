@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { choice, flag, number, wholeNumber } from '../../cli/settings.ts';
-import { DEFAULT_DATA_DIR } from '../data/index.ts';
+import { DEFAULT_DATA_DIR } from '../../datasets/index.ts';
+import { choice, flag, number, type Preset, wholeNumber } from '../../settings/index.ts';
 import { commonDefaults, commonSettings, optimizer } from '../settings.ts';
-import type { Recipe } from '../task.ts';
 
 /** Every setting of a run of `--task cifar10`. */
 export const cifar10Schema = z.strictObject({
   ...commonSettings,
   preprocessing: choice(
-    'zca: whitened pixels, fitted once in about a minute; standardise: channels of mean 0 and deviation 1, for less work an image',
+    'zca: whitened pixels, fitted once in about a minute; standardise: channels of mean 0 and deviation 1, for ' +
+      'less work an image',
     ['zca', 'standardise'],
   ),
   network: choice("convpool-cnn-c: the paper's; fast-cnn: fewer products an image, for --recipe modern", [
@@ -42,7 +42,7 @@ export const cifar10Schema = z.strictObject({
   testTimeAveraging: flag('test with logits averaged over mirrored and shifted images'),
 });
 
-export type Cifar10Config = z.infer<typeof cifar10Schema>;
+export type Cifar10Settings = z.infer<typeof cifar10Schema>;
 
 const paper = {
   ...commonDefaults,
@@ -64,20 +64,20 @@ const paper = {
   flip: 'none',
   averageEpochs: 0,
   testTimeAveraging: false,
-} satisfies Cifar10Config;
+} satisfies Cifar10Settings;
 
 /** The paper's learning rate of the plain network, which takes no larger one. */
 export const PLAIN_LEARNING_RATE = 0.0003;
 
-export const cifar10Recipes: Record<string, Recipe<Cifar10Config>> = {
+export const cifar10Presets: Record<string, Preset<Cifar10Settings>> = {
   paper: {
     about: `section 5.1: 200 epochs, Adam 0.003 (${PLAIN_LEARNING_RATE} with --normalization none), no augmentation`,
-    config: paper,
+    settings: paper,
     adjust: ({ normalization }) => (normalization === 'none' ? { learningRate: PLAIN_LEARNING_RATE } : {}),
   },
   modern: {
     about: 'accuracy per minute: a smaller network, augmentation, label smoothing, averaged weights and test images',
-    config: {
+    settings: {
       ...paper,
       epochs: 20,
       batchSize: 125,

@@ -18,7 +18,9 @@ export interface Scores {
   errors: tf.Tensor1D;
 }
 
-/** Cross-entropy with `smoothing` of the target spread over all classes (Szegedy et al. 2016, section 7), and errors. */
+/**
+ * Cross-entropy with `smoothing` of the target spread over all classes (Szegedy et al. 2016, section 7), and errors.
+ */
 export function scores(logits: tf.Tensor2D, labels: tf.Tensor1D, smoothing = 0): Scores {
   const classes = logits.shape[1];
   const targets = tf

@@ -4,7 +4,7 @@ import type { NamedVariable } from '../../optimizers/index.ts';
 import { deriveSeed } from '../../random/index.ts';
 import { type NoiseSeed, seededNormal, seededUniform } from '../../runtime/seeded-noise.ts';
 import { assignEffectiveWeights, dataDependentInit } from '../../weightnorm/index.ts';
-import type { Cifar10Config } from './config.ts';
+import type { Cifar10Settings } from './config.ts';
 
 /** A network that classifies whitened images, `[batch, 32, 32, 3]` to logits `[batch, 10]`. */
 export interface Classifier {
@@ -22,14 +22,15 @@ export interface Classifier {
 
 /** @throws As the networks do. */
 export function createClassifier(
-  config: Pick<Cifar10Config, 'network' | 'normalization' | 'widthMultiplier' | 'seed'>,
+  config: Pick<Cifar10Settings, 'network' | 'normalization' | 'widthMultiplier' | 'seed'>,
 ): Classifier {
   const create = config.network === 'fast-cnn' ? createFast : createConvPool;
   const classifier = create(config);
   if (config.normalization !== 'none') return classifier;
   return {
     ...classifier,
-    // A plain network has nothing to set: it starts as the function that weight norm would, so that the arms differ in how they learn alone.
+    // A plain network has nothing to set: it starts as the function that weight norm would, so that the arms differ in
+    // how they learn alone.
     initialize(images, noiseSeed) {
       const twin = create({ ...config, normalization: 'weight' });
       twin.initialize(images, noiseSeed);

@@ -1,21 +1,29 @@
 import * as tf from '@tensorflow/tfjs';
-import { createOptimizer } from '../../optimizers/index.ts';
+import {
+  Batches,
+  DEFAULT_DATA_DIR,
+  type LabelledImages,
+  loadCifar10,
+  loadZca,
+  Standardise,
+} from '../../datasets/index.ts';
+import { createOptimizer, learningRateAt } from '../../optimizers/index.ts';
 import { deriveSeed } from '../../random/index.ts';
 import { gridPicture, scalePicture } from '../../report/pictures.ts';
+import type { Numbers } from '../../runs/events.ts';
+import { meansOf } from '../../runs/means.ts';
 import { compile, type InputSpec } from '../../runtime/compile/index.ts';
 import type { NoiseSeed } from '../../runtime/seeded-noise.ts';
 import { loadTensorFlow } from '../../runtime/tensorflow.ts';
-import { learningRateAt } from '../../training/schedules.ts';
 import { augment, averagedLogits } from '../augmentation.ts';
 import { averagesOverEpochs, withAverages } from '../averages.ts';
-import { Batches, DEFAULT_DATA_DIR, type LabelledImages, loadCifar10, loadZca, Standardise } from '../data/index.ts';
-import { meansOf } from '../means.ts';
 import { optimizerConfig } from '../optimizer.ts';
+import { taskChangeable } from '../settings.ts';
 import { firstExamples } from '../subset.ts';
-import type { CreateOptions, EvaluateOptions, Metrics, Moment, SupervisedTask, TaskDefinition } from '../task.ts';
+import type { Moment, SupervisedTask, TaskCreateOptions, TaskDefinition, TaskEvaluateOptions } from '../task.ts';
 import { testBatches } from '../test-batches.ts';
 import { countParameters, namedTensors } from '../variables.ts';
-import { type Cifar10Config, cifar10Recipes, cifar10Schema } from './config.ts';
+import { type Cifar10Settings, cifar10Presets, cifar10Schema } from './config.ts';
 import { scores, trainClassifier } from './functions.ts';
 import { createClassifier } from './network.ts';
 
@@ -24,15 +32,18 @@ const SHAPE = [32, 32, 3] as const;
 /** Mistakes in the picture, the first of the test set. */
 const SHOWN = 64;
 
-export const cifar10: TaskDefinition<Cifar10Config> = {
+export const cifar10: TaskDefinition<Cifar10Settings> = {
+  name: 'cifar10',
   about: 'classification of CIFAR-10 (section 5.1), the five arms of its table 1',
   schema: cifar10Schema,
-  recipes: cifar10Recipes,
+  presets: cifar10Presets,
+  changeable: taskChangeable,
   hasImportanceBound: false,
-  check: ({ warmUp, decayStart }) =>
-    warmUp > decayStart
-      ? `--warm-up ${warmUp} ends after --decay-start ${decayStart}: give a share of the run that is not larger`
-      : undefined,
+  check({ warmUp, decayStart }) {
+    if (warmUp <= decayStart) return undefined;
+    const reason = `ends after {decayStart} ${decayStart}`;
+    return { key: 'warmUp', value: warmUp, reason, mend: 'give a share of the run that is not larger' };
+  },
   create: createCifar10,
   describe: ({ error, testError }) =>
     [
@@ -41,7 +52,7 @@ export const cifar10: TaskDefinition<Cifar10Config> = {
     ].join(', '),
 };
 
-async function createCifar10(config: Cifar10Config, { note, restoring }: CreateOptions): Promise<SupervisedTask> {
+async function createCifar10(config: Cifar10Settings, { note, restoring }: TaskCreateOptions): Promise<SupervisedTask> {
   const { batchSize, seed, initializationExamples } = config;
   const dataDir = config.dataDir ?? DEFAULT_DATA_DIR;
   const data = await loadCifar10({ dataDir });
@@ -85,7 +96,7 @@ type Parts = {
   test: LabelledImages;
 };
 
-function assemble(config: Cifar10Config, { classifier, whitening, batches, test }: Parts): SupervisedTask {
+function assemble(config: Cifar10Settings, { classifier, whitening, batches, test }: Parts): SupervisedTask {
   const { seed, labelSmoothing, translatePixels, flip, averageEpochs, testTimeAveraging, lateBeta1 } = config;
   const optimizer = createOptimizer(optimizerConfig(config), classifier.trainable);
   const averages = averagesOverEpochs(classifier.trainable, averageEpochs, batches.batchesPerEpoch);
@@ -150,9 +161,10 @@ function assemble(config: Cifar10Config, { classifier, whitening, batches, test 
     batches,
     variables,
     parameters: countParameters(classifier.trainable),
+    testExamples: test.labels.length,
     pull: () => program.pull(own),
     push: () => program.push(own),
-    update({ arrays, epoch, index }, { updates, totalUpdates }: Moment): Metrics {
+    update({ arrays, epoch, index }, { updates, totalUpdates }: Moment): Numbers {
       const progress = updates / totalUpdates;
       const { images, labels } = arrays as { images: Uint8Array; labels: Int32Array };
       if (translatePixels > 0 || flip !== 'none') {
@@ -167,7 +179,7 @@ function assemble(config: Cifar10Config, { classifier, whitening, batches, test 
       });
       return { loss: loss[0], error: error[0] };
     },
-    evaluate: ({ onProgress }: EvaluateOptions = {}): Metrics =>
+    evaluate: ({ onProgress }: TaskEvaluateOptions = {}): Numbers =>
       tested(() => {
         const means = meansOf();
         for (const { start, fresh } of testBatches(test.labels.length, testSize, onProgress)) {

@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { choice, number, wholeNumber } from '../../cli/settings.ts';
+import { choice, number, type Preset, wholeNumber } from '../../settings/index.ts';
 import { binarisation } from '../binary-mnist.ts';
 import { commonDefaults, commonSettings } from '../settings.ts';
-import type { Recipe } from '../task.ts';
 
 /** Every setting of a run of `--task draw-mnist`. */
 export const drawSchema = z.strictObject({
@@ -18,7 +17,7 @@ export const drawSchema = z.strictObject({
   beta1: number('decay of the mean gradient (Adam)', 'factor', 0, 0.999999),
   maxGradientNorm: number('gradients are scaled down to this global norm; 0: never', 'gradient units'),
 });
-export type DrawConfig = z.infer<typeof drawSchema>;
+export type DrawSettings = z.infer<typeof drawSchema>;
 
 const paper = {
   ...commonDefaults,
@@ -35,13 +34,13 @@ const paper = {
   initialStd: 0.01,
   beta1: 0.9,
   maxGradientNorm: 10,
-} satisfies DrawConfig;
+} satisfies DrawSettings;
 
-export const drawRecipes: Record<string, Recipe<DrawConfig>> = {
-  paper: { about: 'section 5.3: 64 glimpses, 256 units, 100 epochs of Adam 0.0003', config: paper },
+export const drawPresets: Record<string, Preset<DrawSettings>> = {
+  paper: { about: 'section 5.3: 64 glimpses, 256 units, 100 epochs of Adam 0.0003', settings: paper },
   reduced: {
     about: '10 glimpses, 128 units, larger initial weights and rate: minutes on 2 cores',
-    config: {
+    settings: {
       ...paper,
       epochs: 6,
       learningRate: 0.003,

@@ -5,15 +5,17 @@ import { type NoiseSeed, seededNormal } from '../../runtime/seeded-noise.ts';
 import { loadBinaryMnist } from '../binary-mnist.ts';
 import { describeBound, type GenerativeModel, generativeTask } from '../generative.ts';
 import { optimizerConfig } from '../optimizer.ts';
+import { taskChangeable } from '../settings.ts';
 import type { TaskDefinition } from '../task.ts';
 import { widened } from '../widened.ts';
-import { type DrawConfig, drawRecipes, drawSchema } from './config.ts';
+import { type DrawSettings, drawPresets, drawSchema } from './config.ts';
 
-export const drawMnist: TaskDefinition<DrawConfig> = {
+export const drawMnist: TaskDefinition<DrawSettings> = {
+  name: 'draw-mnist',
   about: 'DRAW, a recurrent VAE that looks at and writes parts of binarised MNIST (section 5.3)',
   schema: drawSchema,
-  recipes: drawRecipes,
-  changeable: ['epochs'],
+  presets: drawPresets,
+  changeable: [...taskChangeable, 'epochs'],
   hasImportanceBound: false,
   describe: describeBound,
   async create(config, { note, restoring }) {
@@ -34,7 +36,7 @@ export const drawMnist: TaskDefinition<DrawConfig> = {
   },
 };
 
-function createModel(config: DrawConfig): GenerativeModel {
+function createModel(config: DrawSettings): GenerativeModel {
   const { normalization, initialStd, seed, steps, readSize, writeSize, latentUnits } = config;
   const units = widened(config.widthMultiplier)(config.units);
   const network = createDraw({

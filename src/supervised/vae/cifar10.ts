@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { DEFAULT_DATA_DIR, loadCifar10 } from '../../datasets/index.ts';
 import {
   createVaeStack,
   initializeVaeStack,
@@ -11,27 +12,29 @@ import {
 } from '../../networks/index.ts';
 import { deriveSeed } from '../../random/index.ts';
 import { type NoiseSeed, seededNormal } from '../../runtime/seeded-noise.ts';
-import { DEFAULT_DATA_DIR, loadCifar10 } from '../data/index.ts';
 import { describeBound, type GenerativeModel, generativeTask } from '../generative.ts';
 import { optimizerConfig } from '../optimizer.ts';
+import { taskChangeable } from '../settings.ts';
 import { firstExamples } from '../subset.ts';
 import type { TaskDefinition } from '../task.ts';
 import { widened } from '../widened.ts';
-import { type VaeCifar10Config, vaeCifar10Recipes, vaeCifar10Schema } from './config.ts';
+import { type VaeCifar10Settings, vaeCifar10Presets, vaeCifar10Schema } from './config.ts';
 
 const SHAPE = [32, 32, 3] as const;
 const PIXELS = 32 * 32 * 3;
 
-export const vaeCifar10: TaskDefinition<VaeCifar10Config> = {
+export const vaeCifar10: TaskDefinition<VaeCifar10Settings> = {
+  name: 'vae-cifar10',
   about: 'a VAE of CIFAR-10 with several stochastic layers and a flow in each (section 5.2)',
   schema: vaeCifar10Schema,
-  recipes: vaeCifar10Recipes,
-  changeable: ['epochs'],
+  presets: vaeCifar10Presets,
+  changeable: [...taskChangeable, 'epochs'],
   hasImportanceBound: true,
-  check: ({ levels }) =>
-    levels.length > 4
-      ? `--levels ${levels}: 32 x 32 pixels can be halved 4 times; give at most 4 resolutions`
-      : undefined,
+  check({ levels }) {
+    if (levels.length <= 4) return undefined;
+    const reason = ': 32 x 32 pixels can be halved 4 times';
+    return { key: 'levels', value: levels, reason, mend: 'give at most 4 resolutions' };
+  },
   describe: describeBound,
   async create(config, { restoring, importanceSamples }) {
     const { train, test } = await loadCifar10({ dataDir: config.dataDir ?? DEFAULT_DATA_DIR });
@@ -49,7 +52,7 @@ export const vaeCifar10: TaskDefinition<VaeCifar10Config> = {
 };
 
 /** The factor widens what computes, and leaves z as it is. */
-function createModel(config: VaeCifar10Config): GenerativeModel {
+function createModel(config: VaeCifar10Settings): GenerativeModel {
   const { normalization, seed, latentMaps, levels, flow, freeBits } = config;
   const network = createVaeStack({
     ...{ normalization, latentMaps, levels, flow },

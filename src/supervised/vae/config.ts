@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { choice, flag, number, wholeNumber } from '../../cli/settings.ts';
+import { DEFAULT_DATA_DIR } from '../../datasets/index.ts';
+import { choice, flag, number, type Preset, sizes, wholeNumber } from '../../settings/index.ts';
 import { binarisation } from '../binary-mnist.ts';
-import { DEFAULT_DATA_DIR } from '../data/index.ts';
-import { commonDefaults, commonSettings, optimizer, sizes } from '../settings.ts';
-import type { Recipe } from '../task.ts';
+import { commonDefaults, commonSettings, optimizer } from '../settings.ts';
 
 const vaeSettings = {
   ...commonSettings,
@@ -29,7 +28,7 @@ export const vaeMnistSchema = z.strictObject({
   flowSteps: wholeNumber('of inverse autoregressive flow; 0: a Gaussian posterior', 'count'),
   flowUnits: wholeNumber("hidden units of each step's network", 'units', 1),
 });
-export type VaeMnistConfig = z.infer<typeof vaeMnistSchema>;
+export type VaeMnistSettings = z.infer<typeof vaeMnistSchema>;
 
 const paper = {
   ...commonDefaults,
@@ -49,13 +48,13 @@ const paper = {
   latentUnits: 32,
   flowSteps: 2,
   flowUnits: 320,
-} satisfies VaeMnistConfig;
+} satisfies VaeMnistSettings;
 
-export const vaeMnistRecipes: Record<string, Recipe<VaeMnistConfig>> = {
-  paper: { about: 'section 5.2: 3 sequences of 2 residual blocks, 300 epochs of Adamax 0.002', config: paper },
+export const vaeMnistPresets: Record<string, Preset<VaeMnistSettings>> = {
+  paper: { about: 'section 5.2: 3 sequences of 2 residual blocks, 300 epochs of Adamax 0.002', settings: paper },
   reduced: {
     about: 'a quarter of the maps, one block a sequence, 8 epochs: minutes on 2 cores',
-    config: {
+    settings: {
       ...paper,
       epochs: 8,
       maps: [4, 8, 8],
@@ -77,7 +76,7 @@ export const vaeCifar10Schema = z.strictObject({
   levels: sizes('stochastic layers of each resolution, from 16 x 16 down', 'layers'),
   flow: flag('a step of inverse autoregressive flow in each posterior'),
 });
-export type VaeCifar10Config = z.infer<typeof vaeCifar10Schema>;
+export type VaeCifar10Settings = z.infer<typeof vaeCifar10Schema>;
 
 const paperCifar10 = {
   ...commonDefaults,
@@ -95,15 +94,15 @@ const paperCifar10 = {
   latentMaps: 32,
   levels: [2, 2],
   flow: true,
-} satisfies VaeCifar10Config;
+} satisfies VaeCifar10Settings;
 
-export const vaeCifar10Recipes: Record<string, Recipe<VaeCifar10Config>> = {
+export const vaeCifar10Presets: Record<string, Preset<VaeCifar10Settings>> = {
   paper: {
     about: 'section 5.2: residual layers with a z of their own, 450 epochs of Adamax 0.002',
-    config: paperCifar10,
+    settings: paperCifar10,
   },
   reduced: {
     about: 'a quarter of the maps, one layer a resolution, 5 epochs: for 2 cores',
-    config: { ...paperCifar10, epochs: 5, hiddenMaps: 16, latentMaps: 8, levels: [1, 1], polyakEpochs: 1 },
+    settings: { ...paperCifar10, epochs: 5, hiddenMaps: 16, latentMaps: 8, levels: [1, 1], polyakEpochs: 1 },
   },
 };

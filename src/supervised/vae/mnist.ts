@@ -12,15 +12,17 @@ import { seededNormal } from '../../runtime/seeded-noise.ts';
 import { loadBinaryMnist } from '../binary-mnist.ts';
 import { describeBound, type GenerativeModel, generativeTask } from '../generative.ts';
 import { optimizerConfig } from '../optimizer.ts';
+import { taskChangeable } from '../settings.ts';
 import type { TaskDefinition } from '../task.ts';
 import { widened } from '../widened.ts';
-import { type VaeMnistConfig, vaeMnistRecipes, vaeMnistSchema } from './config.ts';
+import { type VaeMnistSettings, vaeMnistPresets, vaeMnistSchema } from './config.ts';
 
-export const vaeMnist: TaskDefinition<VaeMnistConfig> = {
+export const vaeMnist: TaskDefinition<VaeMnistSettings> = {
+  name: 'vae-mnist',
   about: 'a convolutional VAE with inverse autoregressive flow of binarised MNIST (section 5.2)',
   schema: vaeMnistSchema,
-  recipes: vaeMnistRecipes,
-  changeable: ['epochs'],
+  presets: vaeMnistPresets,
+  changeable: [...taskChangeable, 'epochs'],
   hasImportanceBound: true,
   describe: describeBound,
   async create(config, { restoring, importanceSamples }) {
@@ -37,7 +39,7 @@ export const vaeMnist: TaskDefinition<VaeMnistConfig> = {
 };
 
 /** The factor widens what computes, and leaves z as it is. */
-function createModel(config: VaeMnistConfig): GenerativeModel {
+function createModel(config: VaeMnistSettings): GenerativeModel {
   const { normalization, seed, maps, blocks, latentUnits, flowSteps, freeBits } = config;
   const width = widened(config.widthMultiplier);
   const network = createVae({

@@ -1,8 +1,8 @@
 import '../../node-backend.ts';
 import * as tf from '@tensorflow/tfjs';
 import { expect, test } from 'vitest';
-import { dqnFunctions } from '../../../agents/dqn/functions.ts';
-import { DqnRunner } from '../../../agents/dqn/runner.ts';
+import { actionValues, dqnUpdate } from '../../../agents/dqn/learner.ts';
+import { createValueLearner } from '../../../src/agent/value-learner.ts';
 import { mlpQNetwork } from '../../../src/networks/index.ts';
 import { trainableVariables } from '../../../src/networks/variables.ts';
 import { createOptimizer } from '../../../src/optimizers/index.ts';
@@ -13,7 +13,7 @@ import { shortfall } from './greedy.ts';
 
 const [BATCH, LANES, SIZE, ACTIONS] = [8, 64, 4, 6];
 
-test('the acting network is never stale: not after updates, nor after weights were loaded or initialised from data', () => {
+test('the acting network is never stale: after updates, and after weights were loaded or initialised from data', () => {
   const tensorsBefore = tf.memory().numTensors;
   const network = (normalization: Normalization) =>
     mlpQNetwork({ inputSize: SIZE, hiddenUnits: [16], numActions: ACTIONS, normalization, seed: 1 });
@@ -23,7 +23,7 @@ test('the acting network is never stale: not after updates, nor after weights we
     acting: network('none'),
   };
   const optimizer = createOptimizer({ name: 'sgd', learningRate: 1, momentum: 0 }, trainableVariables(networks.online));
-  const functions = dqnFunctions(networks, optimizer, { loss: 'huber', doubleQ: false, maxGradientNorm: 0 });
+  const update = dqnUpdate(networks, optimizer, { loss: 'huber', doubleQ: false, maxGradientNorm: 0 });
   const replay: ReplayOptions = {
     capacity: 1000,
     lanes: LANES,
@@ -34,26 +34,25 @@ test('the acting network is never stale: not after updates, nor after weights we
     discount: 0.9,
     batchSize: BATCH,
   };
-  const runner = new DqnRunner(functions, networks, replay, 'float32');
+  const learner = createValueLearner({ networks, optimizer, replay, precision: 'float32', actionValues, update });
   const random = new Generator(1, 'test');
   const floats = (length: number) => Float32Array.from({ length }, () => random.uniform() * 4 - 2);
   const states = floats(LANES * SIZE);
   let before: number[] | undefined;
   const expectFresh = () => {
-    const actions = Array.from(runner.act(states));
-    runner.pull();
+    const actions = Array.from(learner.act(states));
     const values = tf.tidy(() =>
-      (networks.online.predict(tf.tensor2d(states, [LANES, SIZE])) as tf.Tensor2D).arraySync(),
+      (learner.currentNetwork().predict(tf.tensor2d(states, [LANES, SIZE])) as tf.Tensor2D).arraySync(),
     );
     expect(shortfall(actions, values)).toBeLessThan(1e-5);
-    expect(Array.from(runner.act(states))).toEqual(actions); // again, without an update between
+    expect(Array.from(learner.act(states))).toEqual(actions); // again, without an update between
     if (before) expect(shortfall(before, values), 'of stale actions').toBeGreaterThan(0.01);
     before = actions;
   };
 
   expectFresh();
   for (let update = 0; update < 3; update++) {
-    runner.learn({
+    learner.learn({
       states: floats(BATCH * SIZE),
       actions: Int32Array.from({ length: BATCH }, () => random.integer(ACTIONS)),
       returns: floats(BATCH),
@@ -62,21 +61,18 @@ test('the acting network is never stale: not after updates, nor after weights we
     });
     expectFresh();
   }
-  tf.tidy(() => networks.online.setWeights(networks.online.getWeights().map((weight) => tf.neg(weight))));
-  runner.push();
+  // Weights that were loaded: each is negated.
+  const tensors = Object.fromEntries(
+    Object.entries(learner.getState().tensors).map(([name, { shape, data }]) => [
+      name,
+      { dtype: 'F32', shape: [...shape], data: Float32Array.from(data as Float32Array, (value) => -value) } as const,
+    ]),
+  );
+  learner.setState({ tensors });
   expectFresh();
-  const batch = {
-    states,
-    actions: new Int32Array(LANES),
-    returns: new Float32Array(LANES),
-    discounts: new Float32Array(LANES),
-    nextStates: states,
-  };
-  runner.initializeFromData(batch, replay);
+  learner.initializeFromData(states);
   expectFresh();
 
-  runner.dispose();
-  optimizer.dispose();
-  for (const model of Object.values(networks)) model.dispose();
+  learner.dispose();
   expect(tf.memory().numTensors).toBe(tensorsBefore);
 });

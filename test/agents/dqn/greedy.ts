@@ -1,6 +1,6 @@
 /**
- * By how much the actions fall short of the best ones at most, of the largest value: 0 where all are greedy. Two routes to
- * the same values differ by rounding, so where two actions are as good as equal they may choose either.
+ * By how much the actions fall short of the best ones at most, of the largest value: 0 where all are greedy. Two routes
+ * to the same values differ by rounding, so where two actions are as good as equal they may choose either.
  *
  * @param values of each action, a row for each state
  */

@@ -1,14 +1,15 @@
 import '../../node-backend.ts';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { evaluateDqn } from '../../../agents/dqn/evaluate.ts';
-import { resolveConfig } from '../../../agents/dqn/resolve.ts';
-import { resumeDqn, trainDqn } from '../../../agents/dqn/train.ts';
+import { evaluate, resume, train } from '../../../agents/index.ts';
 
 const SOLVED = 195;
-/** Another processor rounds differently, and the run takes another course: one that is in a dip at the first look gets more. */
+/**
+ * Another processor rounds differently, and the run takes another course: one that is in a dip at the first look gets
+ * more.
+ */
 const LOOKS = [12_000, 16_000, 20_000, 24_000];
 
 let folder: string;
@@ -21,17 +22,20 @@ test.each([1, 2, 3])(
   'weight-normalised DQN reaches a mean return of 195 on CartPole-v1 within 24,000 agent steps, seed %i',
   async (seed) => {
     const runDir = join(folder, String(seed));
-    const config = resolveConfig(undefined, { envId: 'CartPole-v1', seed, steps: LOOKS[0] });
-    expect(config.normalization).toBe('weight');
     const scores: number[] = [];
     for (const steps of LOOKS) {
-      if (scores.length === 0) await trainDqn(config, { runDir, version: 'test' });
-      else await resumeDqn({ steps }, { runDir, version: 'test' });
-      const { meanReturn, checkpointAgentSteps } = await evaluateDqn({ runDir, episodes: 20, seed: 100 });
+      const run =
+        scores.length === 0
+          ? await train({ env: 'CartPole-v1', seed, steps, runDir })
+          : await resume({ steps, runDir });
+      await run.finish();
+      const { meanReturn, checkpointAgentSteps } = await evaluate({ runDir, episodes: 20, seed: 100 });
       expect(checkpointAgentSteps).toBe(steps);
       scores.push(meanReturn);
       if (meanReturn >= SOLVED) break;
     }
+    const { settings } = JSON.parse(readFileSync(join(runDir, 'config.json'), 'utf8'));
+    expect(settings.normalization).toBe('weight');
     expect(scores.at(-1), `mean returns ${scores}`).toBeGreaterThanOrEqual(SOLVED);
   },
 );

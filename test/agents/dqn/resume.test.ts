@@ -4,9 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { DqnConfig } from '../../../agents/dqn/config.ts';
-import { resolveConfig } from '../../../agents/dqn/resolve.ts';
-import { resumeDqn, trainDqn } from '../../../agents/dqn/train.ts';
+import { resume, type TrainOptions, train } from '../../../agents/index.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -14,8 +12,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const cartPole: Partial<DqnConfig> = {
-  envId: 'CartPole-v1',
+const cartPole: TrainOptions = {
+  env: 'CartPole-v1',
   learningStarts: 100,
   hiddenUnits: [16],
   batchSize: 16,
@@ -24,7 +22,7 @@ const cartPole: Partial<DqnConfig> = {
   logPeriodSteps: 100,
 };
 
-const pong: Partial<DqnConfig> = {
+const pong: TrainOptions = {
   game: 'Pong',
   numEnvs: 3,
   stickyActionProbability: 0.25,
@@ -42,7 +40,7 @@ const pong: Partial<DqnConfig> = {
 };
 
 /** Stopped while actions are held: at an exponent of 0.5 and a longest hold of 40 most of the time one is. */
-const heldActions: Partial<DqnConfig> = {
+const heldActions: TrainOptions = {
   ...cartPole,
   numEnvs: 2,
   exploration: 'temporally-extended',
@@ -66,14 +64,14 @@ test.each([
 ])('%s: a resumed run gives bit for bit what an unbroken one does', async (_, given, stop, end) => {
   const tensorsBefore = tf.memory().numTensors;
   const [whole, broken] = [join(folder, 'whole'), join(folder, 'broken')];
-  await trainDqn(resolveConfig(undefined, { ...given, steps: end }), { runDir: whole, version: 'test' });
-  await trainDqn(resolveConfig(undefined, { ...given, steps: stop }), { runDir: broken, version: 'test' });
-  const summary = await resumeDqn({ steps: end }, { runDir: broken, version: 'test' });
-  expect(summary.agentSteps).toBe(end);
+  await (await train({ ...given, steps: end, runDir: whole })).finish();
+  await (await train({ ...given, steps: stop, runDir: broken })).finish();
+  const summary = await (await resume({ steps: end, runDir: broken })).finish();
+  expect(summary.position).toBe(end);
 
   const file = (runDir: string, name: string) => readFileSync(join(runDir, 'checkpoints', String(end), name));
-  expect(JSON.parse(file(broken, 'agent.json').toString())).toEqual(JSON.parse(file(whole, 'agent.json').toString()));
-  expect(file(broken, 'agent.safetensors').equals(file(whole, 'agent.safetensors'))).toBe(true);
+  expect(JSON.parse(file(broken, 'state.json').toString())).toEqual(JSON.parse(file(whole, 'state.json').toString()));
+  expect(file(broken, 'state.safetensors').equals(file(whole, 'state.safetensors'))).toBe(true);
   expect(metrics(broken)).toEqual(metrics(whole));
   expect(metrics(whole).some((line) => 'episodeReturn' in line)).toBe(true);
   expect(metrics(whole).some((line) => 'loss' in line)).toBe(true);
@@ -82,76 +80,71 @@ test.each([
 
 test('what was written after the last checkpoint is written again, once', async () => {
   const runDir = join(folder, 'run');
-  const config = resolveConfig(undefined, { ...cartPole, steps: 500, checkpointPeriodSteps: 200, keepCheckpoints: 5 });
-  await trainDqn(config, { runDir, version: 'test' });
+  const run = await train({ ...cartPole, steps: 500, checkpointPeriodSteps: 200, keepCheckpoints: 5, runDir });
+  await run.finish();
   const expected = metrics(runDir);
   // As after a kill -9 at step 500: the newest checkpoint is older than the metrics.
   rmSync(join(runDir, 'checkpoints', '500'), { recursive: true });
-  await resumeDqn({}, { runDir, version: 'test' });
+  await (await resume({ runDir })).finish();
   expect(metrics(runDir)).toEqual(expected);
 });
 
 test('an interrupted run saves and can be resumed; a finished one has nothing left to do', async () => {
   const runDir = join(folder, 'run');
   const controller = new AbortController();
-  const config = resolveConfig(undefined, { ...cartPole, steps: 600 });
-  const summary = await trainDqn(config, {
-    runDir,
-    version: 'test',
-    signal: controller.signal,
-    onStatus: ({ agentSteps }) => {
-      if (agentSteps === 250) controller.abort();
-    },
-  });
-  expect(summary).toMatchObject({ interrupted: true, agentSteps: 250 });
-  expect((await resumeDqn({}, { runDir, version: 'test' })).agentSteps).toBe(600);
-  expect(await resumeDqn({}, { runDir, version: 'test' })).toMatchObject({ agentSteps: 600, interrupted: false });
+  const run = await train({ ...cartPole, steps: 600, runDir, signal: controller.signal });
+  for await (const { position } of run) if (position === 250) controller.abort();
+  const summary = run.summary();
+  expect(summary).toMatchObject({ interrupted: true, position: 250 });
+  expect((await (await resume({ runDir })).finish()).position).toBe(600);
+  expect(await (await resume({ runDir })).finish()).toMatchObject({ position: 600, interrupted: false });
 });
 
 test('a run from before exploration was a setting goes on as it was', async () => {
   const [whole, broken] = [join(folder, 'whole'), join(folder, 'broken')];
-  await trainDqn(resolveConfig(undefined, { ...cartPole, steps: 400 }), { runDir: whole, version: 'test' });
-  await trainDqn(resolveConfig(undefined, { ...cartPole, steps: 200 }), { runDir: broken, version: 'test' });
+  await (await train({ ...cartPole, steps: 400, runDir: whole })).finish();
+  await (await train({ ...cartPole, steps: 200, runDir: broken })).finish();
   const description = JSON.parse(readFileSync(join(broken, 'config.json'), 'utf8'));
   for (const key of ['exploration', 'holdExponent', 'longestHoldSteps']) {
-    expect(description.config).toHaveProperty(key);
-    delete description.config[key];
+    expect(description.settings).toHaveProperty(key);
+    delete description.settings[key];
   }
   writeFileSync(join(broken, 'config.json'), JSON.stringify(description));
-  await resumeDqn({ steps: 400 }, { runDir: broken, version: 'test' });
+  await (await resume({ steps: 400, runDir: broken })).finish();
   expect(metrics(broken)).toEqual(metrics(whole));
 });
 
 test('a run that is stopped while its environments do not answer goes on in the midst of that step', async () => {
   const [whole, broken] = [join(folder, 'whole'), join(folder, 'broken')];
   const given = { ...heldActions, steps: 600 };
-  await trainDqn(resolveConfig(undefined, given), { runDir: whole, version: 'test' });
+  await (await train({ ...given, runDir: whole })).finish();
   const controller = new AbortController();
   let sidecar = 0;
-  const summary = await trainDqn(resolveConfig(undefined, given), {
+  const run = await train({
+    ...given,
     runDir: broken,
-    version: 'test',
     signal: controller.signal,
     onStart: ({ env }) => {
       sidecar = env.info.pid;
     },
-    onStatus: ({ agentSteps }) => {
-      if (agentSteps !== 300) return;
-      process.kill(sidecar, 'SIGSTOP');
-      setTimeout(() => controller.abort(), 1); // when the next step has sent its actions and made its updates
-    },
   });
-  expect(summary).toMatchObject({ interrupted: true, agentSteps: 300 });
-  const agent = JSON.parse(readFileSync(join(broken, 'checkpoints/300/agent.json'), 'utf8'));
+  for await (const { position } of run) {
+    if (position !== 300) continue;
+    process.kill(sidecar, 'SIGSTOP');
+    setTimeout(() => controller.abort(), 1); // when the next step has sent its actions and made its updates
+  }
+  const summary = run.summary();
+  expect(summary).toMatchObject({ interrupted: true, position: 300 });
+  const agent = JSON.parse(readFileSync(join(broken, 'checkpoints/300/state.json'), 'utf8'));
   expect(agent.underWay).toMatchObject({ actions: [expect.any(Number), expect.any(Number)] });
-  await resumeDqn({}, { runDir: broken, version: 'test' });
+  await (await resume({ runDir: broken })).finish();
   expect(metrics(broken)).toEqual(metrics(whole));
 });
 
 test('settings that decide what is learned cannot be changed on resume', async () => {
   const runDir = join(folder, 'run');
-  await trainDqn(resolveConfig(undefined, { ...cartPole, steps: 120 }), { runDir, version: 'test' });
-  await expect(resumeDqn({ batchSize: 64 }, { runDir, version: 'test' })).rejects.toThrow(
-    '--batch-size 64: a resumed run keeps its settings, and this one has 16',
+  await (await train({ ...cartPole, steps: 120, runDir })).finish();
+  await expect(resume({ seed: 2, runDir })).rejects.toThrow(
+    'seed 2: a resumed run keeps its settings, and this one has 1',
   );
 });

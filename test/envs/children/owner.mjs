@@ -1,4 +1,5 @@
-// A program that owns a sidecar and ends in the way that its first argument says. It uses the package as it is installed: compiled.
+// A program that owns a sidecar and ends in the way that its first argument says. It uses the package as it is
+// installed: compiled.
 import { makeVectorEnv } from 'gymnasium-js-bridge';
 
 const [way, id = 'CartPole-v1'] = process.argv.slice(2);

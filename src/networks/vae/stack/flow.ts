@@ -9,11 +9,11 @@ const STEP_SCALE = 0.1;
 const KERNEL_SIZE = 3;
 
 export interface MapsFlowOptions extends MaskedOptions {
-  /** Before the names of its layers. */
+  /** What the names of its layers begin with. */
   name: string;
-  /** Of z. */
+  /** Feature maps of z. */
   latentMaps: number;
-  /** Of both hidden layers, and of the context. */
+  /** Feature maps of both hidden layers, and of the context. */
   hiddenMaps: number;
 }
 

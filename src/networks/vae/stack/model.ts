@@ -25,7 +25,7 @@ export type VaeStackBound = VaeBound & {
   layerKl: tf.Tensor2D;
 };
 
-/** Of each stochastic layer, `[batch, height, width, latentMaps]` by its name. */
+/** The shapes of the noise of each stochastic layer, `[batch, height, width, latentMaps]` by its name. */
 export function vaeStackNoiseShapes(
   { layers, sizes }: VaeStack,
   batch: number,
@@ -155,7 +155,7 @@ type Convolve = (convolution: Convolution, x: tf.Tensor4D) => tf.Tensor4D;
 
 const convolve: Convolve = (convolution, x) => convolution.apply(x) as tf.Tensor4D;
 
-/** `[batch, height, width, latentMaps]` each. */
+/** A Gaussian of z, `[batch, height, width, latentMaps]` each. */
 interface Gaussian {
   mean: tf.Tensor4D;
   logSigma: tf.Tensor4D;
@@ -169,7 +169,7 @@ interface PosteriorPart extends Gaussian {
   context: tf.Tensor4D | undefined;
 }
 
-/** All `[batch, height, width, latentMaps]`. */
+/** A sample of z and what it costs, `[batch, height, width, latentMaps]` each. */
 interface Sample {
   z: tf.Tensor4D;
   /** log q(z)/p(z) of the sample. */
@@ -221,7 +221,10 @@ function bottomUp({ sizes, input, layers }: VaeStack, images: tf.Tensor4D, apply
 /** z of a layer, from what the top-down pass says. */
 type Draw = (layer: StochasticLayer, down: { prior: Gaussian; posterior: PosteriorPart }) => tf.Tensor4D;
 
-/** From the constant to the means of the pixels, -0.5 to 0.5 or beyond, `[batch, height, width, channels]`. */
+/**
+ * The top-down pass, from the constant to the means of the pixels, -0.5 to 0.5 or beyond,
+ * `[batch, height, width, channels]`.
+ */
 function topDown(
   { sizes, layers, top, output }: VaeStack,
   batch: number,

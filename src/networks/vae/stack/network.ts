@@ -11,7 +11,7 @@ import { KERNEL_STD } from '../network.ts';
 import { createMapsFlow, type MapsFlow } from './flow.ts';
 
 export interface VaeStackSizes {
-  /** Of an image, in pixels; divisible by 2 for each level. */
+  /** Height and width of an image, in pixels; divisible by 2 for each level. */
   height: number;
   width: number;
   channels: number;
@@ -53,13 +53,13 @@ export interface VaeStackOptions extends Partial<VaeStackSizes> {
 export type Convolution = tf.LayersModel;
 
 /**
- * In the bottom-up pass h, `[batch, height, width, maps]`, or twice the height and width where the layer resamples; in
- * the top-down pass h of the former shape.
+ * The layers of one z. In the bottom-up pass they take h, `[batch, height, width, maps]`, or twice the height and width
+ * where the layer resamples; in the top-down pass h of the former shape.
  */
 export interface StochasticLayer {
-  /** `level0_layer0`, ... */
+  /** Name of the layer, such as `level0_layer0`. */
   readonly name: string;
-  /** Of z, in pixels. */
+  /** Height and width of z, in pixels. */
   readonly height: number;
   readonly width: number;
   /**
@@ -88,13 +88,13 @@ export interface VaeStack {
   readonly sizes: Readonly<VaeStackSizes>;
   /** Pixels, -0.5 to 0.5, to h of the first level. */
   readonly input: Convolution;
-  /** From the image up. */
+  /** The stochastic layers, from the image up. */
   readonly layers: readonly StochasticLayer[];
   /** h of the topmost layer in the top-down pass at every pixel, `[maps]`: N(0, 0.05) at first. */
   readonly top: tf.Variable<tf.Rank.R1>;
   /** ELU(h) of the first level to the means of the pixels. */
   readonly output: Convolution;
-  /** Of the discretised logistic, a scalar, 0 at first. */
+  /** Log of the scale of the discretised logistic, a scalar, 0 at first. */
   readonly logScale: tf.Variable<tf.Rank.R0>;
   /**
    * Every parameter, all trainable: `input/kernel` (v), `input/bias`, `input/gain` (g),

@@ -1,0 +1,14 @@
+import type { AnyAgentDefinition } from '../src/agent/definition.ts';
+import { unknownName } from '../src/settings/index.ts';
+import { dqn } from './dqn/index.ts';
+
+/** Every agent by its name; the first is the default. */
+export const agents: Readonly<Record<string, AnyAgentDefinition>> = { dqn };
+
+export const DEFAULT_AGENT = 'dqn';
+
+/** @throws SettingError for a name that no agent has, with the nearest one. */
+export function findAgent(name: string): AnyAgentDefinition {
+  if (Object.hasOwn(agents, name)) return agents[name];
+  throw unknownName('agent', name, Object.keys(agents));
+}

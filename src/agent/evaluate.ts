@@ -1,0 +1,209 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type * as tf from '@tensorflow/tfjs';
+import {
+  type EnvSettings,
+  type FinishedEpisode,
+  makeVectorEnv,
+  restartOptions,
+  type VectorEnv,
+} from 'gymnasium-js-bridge';
+import { humanNormalizedScore, playEpisodes, type ReturnSummary, summarizeReturns } from '../evaluation/index.ts';
+import { DamagedFileError } from '../files/errors.ts';
+import { allVariables } from '../networks/variables.ts';
+import { type EpisodeRecording, RECORDING_EXTENSION, writeRecording } from '../recording/episode-file.ts';
+import { EpisodeRecorder } from '../recording/recorder.ts';
+import { InterruptedError } from '../runs/errors.ts';
+import { RunFolder } from '../runs/folder.ts';
+import { readState } from '../runs/state.ts';
+import { StateError } from '../runs/trainable.ts';
+import { assignVariables } from '../runs/variables.ts';
+import { SettingError } from '../settings/index.ts';
+import type { AnyAgentDefinition } from './definition.ts';
+import { envOptions } from './environment.ts';
+import type { NetworkFactory } from './networks.ts';
+import { createPlayer, type Player } from './player.ts';
+import type { AgentSettings } from './settings.ts';
+import { stateOptions } from './states.ts';
+import { readAgentRun } from './train.ts';
+
+/** How agents are compared on Atari. */
+export const protocols = {
+  nature: {
+    about: 'Mnih et al. 2015: up to 29 no-op frames at the start, random action 0.05, episodes of at most 5 minutes',
+    settings: { stickyActionProbability: 0, maxNoops: 30, maxEpisodeFrames: 18_000 },
+    epsilon: 0.05,
+  },
+  machado: {
+    about: 'Machado et al. 2018: sticky actions 0.25, no no-ops, episodes of at most 5 minutes; random action 0.001',
+    settings: { stickyActionProbability: 0.25, maxNoops: 0, maxEpisodeFrames: 18_000 },
+    epsilon: 0.001,
+  },
+} as const;
+
+export type ProtocolName = keyof typeof protocols;
+
+export interface EvaluateAgentOptions {
+  runDir: string;
+  episodes: number;
+  seed: number;
+  protocol?: ProtocolName;
+  /** In place of the protocol's. */
+  epsilon?: number;
+  maxEpisodeFrames?: number;
+  /** In place of the run's. */
+  envTimeoutSeconds?: number;
+  /** Agent step of the checkpoint; the newest where not given. */
+  checkpoint?: number;
+  /** Environments in place of those of the run, such as ones written in TypeScript; they stay open. */
+  env?: VectorEnv;
+  /** The factory of the network, where the run was made with one of the user's. */
+  network?: NetworkFactory;
+  /** Writes each episode to the run's `recordings` folder. */
+  record?: boolean;
+  signal?: AbortSignal;
+  /** Hears what the user should know, a line each. */
+  note?: (line: string) => void;
+  onEpisode?: (episode: FinishedEpisode, number: number) => void;
+}
+
+export interface Evaluation extends ReturnSummary {
+  run: string;
+  checkpointAgentSteps: number;
+  environment: string;
+  /** null outside Atari. */
+  protocol: ProtocolName | null;
+  epsilon: number;
+  seed: number;
+  episodes: {
+    return: number;
+    lengthFrames: number;
+    lengthSteps: number;
+    seed: number;
+    truncated: boolean;
+    recording?: string;
+  }[];
+  /** (mean - random) / (human - random); null where there are no published scores. */
+  humanNormalizedScore: number | null;
+  settings: EnvSettings;
+}
+
+const MOST_ENVS = 8;
+
+/**
+ * Plays episodes with the network of a run's checkpoint. The same seed gives the same scores.
+ * @param find Knows the agents by their names.
+ * @throws InterruptedError where it was asked to stop before an episode ended.
+ */
+export async function evaluateAgentRun(
+  find: (name: string) => AnyAgentDefinition,
+  options: EvaluateAgentOptions,
+): Promise<Evaluation> {
+  const { runDir, episodes, seed, note } = options;
+  const folder = RunFolder.open(runDir);
+  const { definition, settings } = await readAgentRun(folder, find, options.env);
+  const checkpoint = await folder.checkpoints.find(options.checkpoint, note);
+  const protocol = protocolOf(settings, options);
+  const epsilon = options.epsilon ?? (protocol === null ? settings.evaluationEpsilon : protocols[protocol].epsilon);
+  const evaluated: AgentSettings = {
+    ...settings,
+    ...(protocol !== null && protocols[protocol].settings),
+    ...(options.maxEpisodeFrames !== undefined && { maxEpisodeFrames: options.maxEpisodeFrames }),
+    ...(options.envTimeoutSeconds !== undefined && { envTimeoutSeconds: options.envTimeoutSeconds }),
+    numEnvs: Math.min(episodes, MOST_ENVS),
+  };
+  const loadNetwork = await readNetwork(checkpoint.path);
+  const env = options.env ?? (await makeVectorEnv({ ...envOptions(evaluated), seed, ...restartOptions(note) }));
+  let player: Player | undefined;
+  try {
+    player = createPlayer(definition, evaluated, env, loadNetwork, options.network);
+    const recordings = new Map<number, EpisodeRecording>();
+    const recorderFor = (number: number) => {
+      const recorder = new EpisodeRecorder(env, { run: runDir, checkpointAgentSteps: checkpoint.step, epsilon });
+      return {
+        start: recorder.start.bind(recorder),
+        step: recorder.step.bind(recorder),
+        finish: (episode: FinishedEpisode) => recordings.set(number, recorder.finish(episode)),
+      };
+    };
+    const played = await playEpisodes({
+      env,
+      policy: player.act,
+      episodes,
+      seed,
+      epsilon,
+      frameStack: evaluated.frameStack,
+      frameShape: stateOptions(evaluated, env).frameShape,
+      ...(options.record === true && { listen: recorderFor }),
+      ...(options.onEpisode && { onEpisode: options.onEpisode }),
+      ...(options.signal && { signal: options.signal }),
+    });
+    if (played.length === 0)
+      throw new InterruptedError('interrupted before the first episode ended: nothing to report');
+    const summary = summarizeReturns(played.map((episode) => episode.return));
+    const paths = new Map<number, string>();
+    for (const [number, recording] of recordings) {
+      const stem = `step${checkpoint.step}-${protocol ?? 'eval'}-seed${seed}-episode${number}`;
+      paths.set(number, await writeNew(folder.recordingsPath, stem, recording));
+    }
+    return {
+      run: runDir,
+      checkpointAgentSteps: checkpoint.step,
+      environment: env.settings.id,
+      protocol,
+      epsilon,
+      seed,
+      episodes: played.map(({ return: score, lengthFrames, lengthSteps, seed, truncated }, number) => {
+        const recording = paths.get(number);
+        return {
+          return: score,
+          lengthFrames,
+          lengthSteps,
+          seed,
+          truncated,
+          ...(recording !== undefined && { recording }),
+        };
+      }),
+      ...summary,
+      humanNormalizedScore: humanNormalizedScore(env.settings.id, summary.meanReturn) ?? null,
+      settings: env.settings,
+    };
+  } finally {
+    player?.dispose();
+    if (options.env === undefined) await env.close();
+  }
+}
+
+/** The weights of a checkpoint's network that plays; the result writes them into a network of the run's settings. */
+async function readNetwork(folder: string): Promise<(network: tf.LayersModel) => void> {
+  const { tensors } = await readState(folder);
+  return (network) => {
+    const variables = allVariables(network).map(({ name, variable }) => [`online/${name}`, variable] as const);
+    try {
+      assignVariables(Object.fromEntries(variables), tensors);
+    } catch (error) {
+      throw error instanceof StateError ? new DamagedFileError(folder, error.message) : error;
+    }
+  };
+}
+
+function protocolOf({ game, envId, stickyActionProbability }: AgentSettings, { protocol }: EvaluateAgentOptions) {
+  if (game !== null) return protocol ?? (stickyActionProbability > 0 ? 'machado' : 'nature');
+  if (protocol !== undefined) {
+    const reason = `is for Atari games, and this run is on ${envId}`;
+    throw new SettingError({ key: 'protocol', value: protocol, reason, mend: 'leave it out' });
+  }
+  return null;
+}
+
+/** Writes a recording under a name that is not taken yet. */
+async function writeNew(folder: string, stem: string, recording: EpisodeRecording): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  for (let copy = 1; ; copy++) {
+    const path = join(folder, `${stem}${copy === 1 ? '' : `-${copy}`}${RECORDING_EXTENSION}`);
+    if (existsSync(path)) continue;
+    await writeRecording(path, recording);
+    return path;
+  }
+}

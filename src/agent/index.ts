@@ -1,0 +1,59 @@
+export { AGENT_STEPS, type Agent, type AgentStep, episodeEvents } from './agent.ts';
+export type { AgentDefinition, AgentParts, AnyAgentDefinition, CreateAgentOptions } from './definition.ts';
+export { envOptions, makeEnv } from './environment.ts';
+export {
+  type EvaluateAgentOptions,
+  type Evaluation,
+  evaluateAgentRun,
+  type ProtocolName,
+  protocols,
+} from './evaluate.ts';
+export {
+  createExploration,
+  EXPLORATIONS,
+  type Exploration,
+  type ExplorationOptions,
+  type ExplorationState,
+} from './exploration.ts';
+export { createLearner, type Learner } from './learner.ts';
+export { type NetworkFactory, type NetworkSpec, networkSpec, settingsNetwork } from './networks.ts';
+export { createPlayer, type Player } from './player.ts';
+export { type Progress, type ReplayAgentParts, restore, type StepUnderWay, stateOf } from './replay-agent.ts';
+export { linearDecay } from './schedules.ts';
+export { type Scores, scores } from './scores.ts';
+export {
+  type AgentSettings,
+  agentChangeable,
+  agentSettingsOfEarlierRuns,
+  atariDefaults,
+  checkAgentSettings,
+  checkGivenExploration,
+  checkNetwork,
+  type ExplorationSettings,
+  environmentSettings,
+  explorationSettings,
+  networkSettings,
+  type OptimizerSettings,
+  optimizerConfig,
+  optimizerSettings,
+  replaySettings,
+  runSettings,
+} from './settings.ts';
+export {
+  applyNetwork,
+  networkInput,
+  type StateOptions,
+  stateOptions,
+  statesInput,
+  statesTensor,
+  transitionInputs,
+} from './states.ts';
+export { type AgentRunOptions, type ResumeOptions, readAgentRun, resumeAgentRun, startAgentRun } from './train.ts';
+export {
+  createValueLearner,
+  descend,
+  type TransitionTensors,
+  type ValueLearner,
+  type ValueLearnerOptions,
+  type ValueNetworks,
+} from './value-learner.ts';

@@ -1,0 +1,221 @@
+// What the settings of all agents share. An agent step is one decision; at a frame skip of 4 it is 4 emulator frames.
+import { z } from 'zod';
+import type { OptimizerConfig } from '../optimizers/index.ts';
+import { REPLAY_COMPRESSIONS } from '../replay/index.ts';
+import { choice, flag, number, precision, type SettingProblem, seed, sizes, wholeNumber } from '../settings/index.ts';
+import { EXPLORATIONS } from './exploration.ts';
+
+/** Where an agent acts, and for how long. */
+export const environmentSettings = {
+  game: z
+    .string()
+    .nullable()
+    .meta({ help: 'Atari game, in any spelling: Enduro, space_invaders, ALE/Pong-v5', unit: 'name' }),
+  envId: z.string().nullable().meta({ help: 'any Gymnasium environment instead of a game: CartPole-v1', unit: 'id' }),
+  seed,
+  steps: wholeNumber('length of the run', 'agent steps', 1),
+  numEnvs: wholeNumber('environments that run side by side', 'count', 1),
+  envTimeoutSeconds: number(
+    'longest wait for the environments to answer; then they are started again',
+    'seconds',
+    0.001,
+    86_400,
+  ),
+  frameStack: wholeNumber('newest frames in a state', 'frames', 1),
+  stickyActionProbability: number('the emulator repeats the last action with this probability', 'probability', 0, 1),
+  maxNoops: wholeNumber('an episode starts with fewer than this many no-op frames; 0: none', 'frames'),
+  maxEpisodeFrames: wholeNumber('an episode is cut off after this long', 'frames', 1),
+  lifeLossTerminates: flag('a lost life ends the training episode: its value is not bootstrapped'),
+  clipRewards: flag('the learner sees the sign of the reward'),
+};
+
+/** The Q-network, and how it computes. */
+export const networkSettings = {
+  network: choice('nature: 3 convolutions and 512 units, for frames; mlp: for vectors', ['nature', 'mlp']),
+  padding: choice('of the convolutions', ['valid', 'same']),
+  hiddenUnits: sizes('widths of the hidden dense layers', 'units'),
+  normalization: choice('of every layer of the Q-network', [
+    'none',
+    'weight',
+    'mean-only-batch',
+    'weight+mean-only-batch',
+  ]),
+  initialization: choice(
+    'data-dependent: scales and shifts from the first states played (Salimans & Kingma 2016, section 3); ' +
+      'default: from the kernels',
+    ['default', 'data-dependent'],
+  ),
+  precision,
+};
+
+/** The update rule. */
+export const optimizerSettings = {
+  optimizer: choice('update rule', ['adam', 'adamax', 'centered-rmsprop', 'sgd']),
+  learningRate: number('step size', 'per update', Number.MIN_VALUE),
+  beta1: number('decay of the mean gradient (adam, adamax)', 'factor', 0, 0.999999),
+  beta2: number('decay of the squared (adam) or largest (adamax) gradient', 'factor', 0, 0.9999999),
+  decay: number('decay of both gradient averages (centered-rmsprop)', 'factor', 0, 0.999999),
+  momentum: number('momentum (sgd, centered-rmsprop)', 'factor', 0, 0.999999),
+  optimizerEpsilon: number(
+    'added to the denominator of the update, for gradients averaged over the batch',
+    'gradient units',
+  ),
+  maxGradientNorm: number('gradients are scaled down to this global norm; 0: never', 'gradient units'),
+};
+
+/** What is learned from, and when. */
+export const replaySettings = {
+  batchSize: wholeNumber('transitions in an update', 'count', 1),
+  replayCapacity: wholeNumber('newest steps kept to learn from', 'agent steps', 1),
+  replayCompression: choice(
+    'delta: exact and several times smaller, for half a millisecond an update',
+    REPLAY_COMPRESSIONS,
+  ),
+  learningStarts: wholeNumber('first steps, played at random, before learning', 'agent steps'),
+  updatePeriodSteps: wholeNumber('one update every', 'agent steps', 1),
+  targetUpdatePeriodSteps: wholeNumber('the target network is copied every', 'agent steps', 1),
+};
+
+/** How an agent finds out what it has not tried. */
+export const explorationSettings = {
+  exploration: choice(
+    'epsilon-greedy: each random action for one step; temporally-extended: held for a random length ' +
+      '(Dabney et al. 2021)',
+    EXPLORATIONS,
+  ),
+  holdExponent: number(
+    'P(an exploring action is held for n steps) falls as n to the power of minus this (temporally-extended)',
+    'exponent',
+  ),
+  longestHoldSteps: wholeNumber(
+    'an exploring action is held for at most (temporally-extended)',
+    'agent steps',
+    1,
+    1_000_000,
+  ),
+  epsilonStart: number('probability that a step begins to explore, until learning starts', 'probability', 0, 1),
+  epsilonEnd: number('the same, from the end of the decay on', 'probability', 0, 1),
+  epsilonDecaySteps: wholeNumber('the linear decay lasts, from the start of learning', 'agent steps', 1),
+};
+
+/** What a run writes, and when. */
+export const runSettings = {
+  evaluationEpsilon: number('probability of a random action in evaluation', 'probability', 0, 1),
+  evaluationPeriodSteps: wholeNumber('the agent is evaluated while it learns every; 0: never', 'agent steps'),
+  evaluationEpisodes: wholeNumber('episodes in an evaluation while it learns', 'count', 1),
+  recordPeriodEpisodes: wholeNumber('each so-manieth training episode is recorded; 0: none', 'episodes'),
+  checkpointPeriodSteps: wholeNumber('a checkpoint is written every', 'agent steps', 1),
+  keepCheckpoints: wholeNumber('newest checkpoints kept', 'count', 1),
+  logPeriodSteps: wholeNumber('a line of averages goes to metrics.jsonl every', 'agent steps', 1),
+};
+
+const agentSchema = z.strictObject({ ...environmentSettings, ...networkSettings, ...runSettings });
+/** The settings that every agent has. */
+export type AgentSettings = z.infer<typeof agentSchema>;
+
+const explorationSchema = z.strictObject(explorationSettings);
+export type ExplorationSettings = z.infer<typeof explorationSchema>;
+const optimizerSchema = z.strictObject(optimizerSettings);
+export type OptimizerSettings = z.infer<typeof optimizerSchema>;
+
+/** What the presets for frames share: the environment of Mnih et al. 2015, and what a run writes. */
+export const atariDefaults = {
+  game: null,
+  envId: null,
+  seed: 1,
+  steps: 1_000_000,
+  numEnvs: 1,
+  envTimeoutSeconds: 60,
+  frameStack: 4,
+  stickyActionProbability: 0,
+  maxNoops: 30,
+  maxEpisodeFrames: 108_000,
+  lifeLossTerminates: true,
+  clipRewards: true,
+  network: 'nature',
+  padding: 'valid',
+  hiddenUnits: [512],
+  normalization: 'none',
+  initialization: 'default',
+  precision: 'float32',
+  evaluationEpsilon: 0.05,
+  evaluationPeriodSteps: 0,
+  evaluationEpisodes: 10,
+  recordPeriodEpisodes: 0,
+  checkpointPeriodSteps: 50_000,
+  keepCheckpoints: 3,
+  logPeriodSteps: 1_000,
+} satisfies AgentSettings;
+
+/** Settings that came later than version 0.1.0 or in it, with what they are in runs from before. */
+export const agentSettingsOfEarlierRuns = {
+  envTimeoutSeconds: atariDefaults.envTimeoutSeconds,
+  evaluationPeriodSteps: atariDefaults.evaluationPeriodSteps,
+  evaluationEpisodes: atariDefaults.evaluationEpisodes,
+  recordPeriodEpisodes: atariDefaults.recordPeriodEpisodes,
+} satisfies Partial<AgentSettings>;
+
+/** Settings that a resumed run may change: they do not touch what is learned. */
+export const agentChangeable: readonly string[] = [
+  'steps',
+  'replayCompression',
+  'evaluationPeriodSteps',
+  'evaluationEpisodes',
+  'recordPeriodEpisodes',
+  'checkpointPeriodSteps',
+  'keepCheckpoints',
+  'logPeriodSteps',
+  'envTimeoutSeconds',
+];
+
+/** What is wrong between the settings of any agent. */
+export function checkAgentSettings({ game, envId }: AgentSettings): SettingProblem | undefined {
+  if (game === null && envId === null) {
+    const reason = 'no environment';
+    return { key: 'game', value: undefined, reason, mend: 'name one with {game} Enduro, or {envId} CartPole-v1' };
+  }
+  if (game !== null && envId !== null) {
+    return { key: 'game', value: game, reason: `and {envId} ${envId} exclude each other`, mend: 'give one' };
+  }
+  return undefined;
+}
+
+/** What is wrong between the network of the settings and the states that it is to take. */
+export function checkNetwork(
+  { network }: AgentSettings,
+  { frameShape }: { frameShape: readonly number[] },
+): SettingProblem | undefined {
+  if (network !== 'nature' || frameShape.length === 2) return undefined;
+  const reason = `: its convolutions take frames [height, width], and this environment shows [${frameShape}]`;
+  return { key: 'network', value: network, reason, mend: 'give {network} mlp' };
+}
+
+/** A setting of held exploration that was given without it. */
+export function checkGivenExploration(
+  given: Partial<ExplorationSettings>,
+  { exploration }: ExplorationSettings,
+): SettingProblem | undefined {
+  if (exploration === 'temporally-extended') return undefined;
+  const key = (['holdExponent', 'longestHoldSteps'] as const).find((name) => given[name] !== undefined);
+  if (key === undefined) return undefined;
+  return {
+    key,
+    value: given[key],
+    reason: `does nothing with {exploration} ${exploration}`,
+    mend: 'leave it out, or give {exploration} temporally-extended',
+  };
+}
+
+/** The update rule of the settings. */
+export function optimizerConfig(settings: OptimizerSettings): OptimizerConfig {
+  const { optimizer: name, learningRate, beta1, beta2, decay, momentum, optimizerEpsilon: epsilon } = settings;
+  switch (name) {
+    case 'adam':
+    case 'adamax':
+      return { name, learningRate, beta1, beta2, epsilon };
+    case 'centered-rmsprop':
+      return { name, learningRate, decay, momentum, epsilon };
+    case 'sgd':
+      return { name, learningRate, momentum };
+  }
+}

@@ -1,0 +1,221 @@
+// Runs of agents: new ones and resumed ones.
+import { join } from 'node:path';
+import type { VectorEnv } from 'gymnasium-js-bridge';
+import { DamagedFileError } from '../files/errors.ts';
+import { writeTfjsModel } from '../files/tfjs-model.ts';
+import { RunFolderError } from '../runs/errors.ts';
+import { RunFolder } from '../runs/folder.ts';
+import { describeMaking } from '../runs/machine.ts';
+import { metricsFile } from '../runs/metrics.ts';
+import { processNumbers } from '../runs/process.ts';
+import { resumeIn } from '../runs/resume.ts';
+import { Run } from '../runs/run.ts';
+import type { LoopState } from '../runs/state.ts';
+import { saveEvery, type Tracker } from '../runs/tracker.ts';
+import { precisionWarning } from '../runtime/tensorflow.ts';
+import { parseSettings, resumedSettings, SettingError } from '../settings/index.ts';
+import type { Agent, AgentStep } from './agent.ts';
+import type { AgentParts, AnyAgentDefinition } from './definition.ts';
+import { makeEnv } from './environment.ts';
+import { evaluateEvery } from './evaluate-every.ts';
+import { checkMemory } from './memory.ts';
+import { recordEpisodes } from './record-episodes.ts';
+import { scores } from './scores.ts';
+import type { AgentSettings } from './settings.ts';
+
+export interface AgentRunOptions extends AgentParts {
+  /** Where the run is written; without it nothing is. */
+  readonly runDir?: string | undefined;
+  /** Environments in place of those that the settings name; they stay open. */
+  readonly env?: VectorEnv | undefined;
+  /** Further trackers, which hear of each step and event before a checkpoint is written. */
+  readonly trackers?: readonly Tracker<AgentStep>[] | undefined;
+  /** Trackers that write into the run's folder, such as TensorBoard's. */
+  readonly folderTrackers?: ((folder: RunFolder) => readonly Tracker<AgentStep>[]) | undefined;
+  /** Asked to stop, the run saves and ends. */
+  readonly signal?: AbortSignal | undefined;
+  /** Hears what the user should know, a line each. */
+  readonly note?: ((line: string) => void) | undefined;
+  /** Called once the environments stand, before the first step. */
+  readonly onStart?: ((start: { agent: Agent; settings: AgentSettings; env: VectorEnv }) => void) | undefined;
+}
+
+/** What a run remembers of environments that were lost, and what it does before they are started again. */
+interface Recovery extends Tracker {
+  restarts: number;
+  save?: () => Promise<void>;
+}
+
+/** A new run of an agent, ready to be gone through. Its folder must be new or empty. */
+export async function startAgentRun(
+  definition: AnyAgentDefinition,
+  settings: AgentSettings,
+  preset: string | null,
+  options: AgentRunOptions,
+): Promise<Run<AgentStep>> {
+  return prepare(definition, settings, options, async (agent, env) => {
+    await agent.begin();
+    const { runDir } = options;
+    if (runDir === undefined) return {};
+    const { packages, rom } = env.info;
+    const folder = await RunFolder.create(runDir, {
+      ...describeMaking(),
+      kind: 'agent',
+      name: definition.name,
+      preset,
+      settings: { ...settings },
+      environment: { settings: { ...env.settings }, packages, ...(rom && { rom }) },
+    });
+    return { folder, isNew: true };
+  });
+}
+
+export interface ResumeOptions extends AgentRunOptions {
+  readonly runDir: string;
+  /** Takes the folder's lock, whoever has it. */
+  readonly forceUnlock?: boolean | undefined;
+}
+
+/**
+ * Goes on with the run in a folder from its newest whole checkpoint, or from its beginning where it has none, with the
+ * numbers that it would have had without the stop.
+ * @param find Knows the agents by their names.
+ * @param given Settings in place of the stored ones, where they may change.
+ */
+export async function resumeAgentRun(
+  find: (name: string) => AnyAgentDefinition,
+  given: Partial<AgentSettings>,
+  options: ResumeOptions,
+): Promise<Run<AgentStep>> {
+  const { runDir, note, forceUnlock } = options;
+  const folder = RunFolder.open(runDir);
+  const { definition, settings: stored } = await readAgentRun(folder, find, options.env);
+  const settings = resumedSettings(definition, stored, given);
+  return resumeIn(folder, { force: forceUnlock, note }, (point) =>
+    prepare(definition, settings, options, async (agent) => {
+      if (point === undefined) await agent.begin();
+      else await agent.setState(point.state, everyFewSeconds(note));
+      return { folder, state: point?.loop };
+    }),
+  );
+}
+
+/**
+ * The agent of the run in a folder, and its settings.
+ * @param env Environments that were handed in: a run in one that is written in TypeScript needs it.
+ * @throws SettingError; DamagedFileError; RunFolderError.
+ */
+export async function readAgentRun(
+  folder: RunFolder,
+  find: (name: string) => AnyAgentDefinition,
+  env: VectorEnv | undefined,
+): Promise<{ definition: AnyAgentDefinition; settings: AgentSettings }> {
+  const { kind, name, settings, environment } = await folder.describe();
+  if (kind !== 'agent') {
+    throw new DamagedFileError(
+      folder.path,
+      `it is the run of the supervised task ${name}: use train-supervised and evaluate-supervised for it`,
+    );
+  }
+  if (environment?.settings.kind === 'typescript' && env === undefined) {
+    throw new RunFolderError(
+      `${folder.path} is a run in ${environment.settings.id}, an environment written in TypeScript: go on with ` +
+        'it, or evaluate it, from the program that has this environment',
+    );
+  }
+  const definition = find(name);
+  return { definition, settings: parseSettings(definition, settings, folder.configPath) as AgentSettings };
+}
+
+type Place = { folder?: RunFolder; state?: LoopState | undefined; isNew?: boolean };
+
+async function prepare(
+  definition: AnyAgentDefinition,
+  settings: AgentSettings,
+  options: AgentRunOptions,
+  place: (agent: Agent, env: VectorEnv) => Promise<Place>,
+): Promise<Run<AgentStep>> {
+  const { note, signal, trackers = [], folderTrackers, onStart, ...parts } = options;
+  const slow = precisionWarning(settings.precision);
+  if (slow !== undefined) note?.(slow);
+  const recovery = recoveryTracker();
+  const env = options.env ?? (await makeEnv(settings, note, () => beforeRestart(recovery, note)));
+  const closeEnv = async () => {
+    if (options.env === undefined) await env.close();
+  };
+  let agent: Agent | undefined;
+  let placed: Place = {};
+  try {
+    const problem = definition.checkEnv(settings, env);
+    if (problem !== undefined) throw new SettingError(problem);
+    checkMemory(settings, env);
+    const made = definition.create(settings, env, { ...parts, note });
+    agent = made;
+    placed = await place(made, env);
+    const { folder, state } = placed;
+    const run = new Run<AgentStep>({
+      trainable: made,
+      total: settings.steps,
+      reportPeriod: settings.logPeriodSteps,
+      folder,
+      keepCheckpoints: settings.keepCheckpoints,
+      // The network that plays, in a form that any backend loads.
+      saveExtras: (path) => writeTfjsModel(join(path, 'network'), made.currentNetwork()),
+      trackers: [
+        scores(),
+        recovery,
+        ...(folder ? [metricsFile(folder.metricsPath), ...(folderTrackers?.(folder) ?? [])] : []),
+        ...trackers,
+        ...(folder && settings.recordPeriodEpisodes > 0 ? [recordEpisodes(env, folder, settings)] : []),
+        ...(settings.evaluationPeriodSteps > 0 ? [evaluateEvery(definition, settings, options)] : []),
+        saveEvery(settings.checkpointPeriodSteps),
+      ],
+      measure: () => ({ ...made.measure(), sidecarRestarts: recovery.restarts, ...processNumbers() }),
+      divergedMend: 'learningRate' in settings ? `give a {learningRate} below ${settings.learningRate}` : undefined,
+      signal,
+      note,
+      state,
+      close: async () => {
+        made.dispose();
+        await closeEnv();
+        folder?.unlock();
+      },
+    });
+    recovery.save = () => run.save();
+    onStart?.({ agent: made, settings, env });
+    return run;
+  } catch (error) {
+    agent?.dispose();
+    await closeEnv();
+    if (placed.isNew) await placed.folder?.discard();
+    throw error;
+  }
+}
+
+function recoveryTracker(): Recovery {
+  const recovery: Recovery = {
+    name: 'recovery',
+    restarts: 0,
+    getState: () => ({ restarts: recovery.restarts }),
+    setState(state) {
+      recovery.restarts = (state as { restarts: number }).restarts;
+    },
+  };
+  return recovery;
+}
+
+/** Saves what is not saved; a full disk, say, is no reason to give up what a start may bring back. */
+async function beforeRestart(recovery: Recovery, note: AgentRunOptions['note']): Promise<void> {
+  recovery.restarts += 1;
+  await recovery.save?.().catch((error) => note?.(`could not save before that: ${error.message}`));
+}
+
+/** Tells how far playing again has come, every few seconds and at the end. */
+function everyFewSeconds(note: AgentRunOptions['note']): (done: number, total: number) => void {
+  let toldMs = performance.now();
+  return (done, total) => {
+    if (performance.now() - toldMs < 5000 && done < total) return;
+    toldMs = performance.now();
+    note?.(`playing the logged episodes again to fill the replay: ${done} of ${total} agent steps`);
+  };
+}

@@ -1,0 +1,216 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import {
+  episodeSeed,
+  NotReproducibleError,
+  playAgain,
+  type StepResult,
+  type VectorEnv,
+} from 'gymnasium-js-bridge/environments';
+import { z } from 'zod';
+import type { FrameArray, Replay } from '../replay/index.ts';
+import { type State, StateError, type StoredTensors } from '../runs/trainable.ts';
+import { EpisodeLog } from './episode-log.ts';
+import { packEpisodes, unpackEpisodes } from './episode-tensors.ts';
+import { FrameStacks } from './frame-stacks.ts';
+
+export interface ExperienceOptions {
+  /** The learner sees the sign of the reward; scores stay unclipped. */
+  clipRewards: boolean;
+  /** A lost life ends the value of a state, though the episode goes on. */
+  lifeLossTerminates: boolean;
+  /** The run's seed, from which the bridge derives that of each episode. */
+  seed: number;
+}
+
+/** What has been played, without a single frame: playing the logged episodes again gives the frames back. */
+const valuesSchema = z.strictObject({
+  episodesStarted: z.array(z.int().min(0)),
+  /** For each lane the row numbering: how many rows were ever appended, and the oldest that is held. */
+  extents: z.array(z.strictObject({ oldest: z.int().min(0), added: z.int().min(0) })),
+  /**
+   * SHA-256 over actions, rewards and flags held and each lane's newest frame: tells whether a replay played again is
+   * the same one.
+   */
+  digest: z.string(),
+  /** That of the replay's sampler; version 0.1.0 kept the generator alone. */
+  sampling: z.union([
+    z.array(z.number()).transform((generator): Record<string, unknown> => ({ generator })),
+    z.record(z.string(), z.unknown()),
+  ]),
+});
+/** Before the names of the sampler's tensors in a checkpoint. */
+const SAMPLER_PREFIX = 'sampler/';
+
+/**
+ * What the environments have shown so far: the states they are in now, the replay of the past, and the log from which
+ * both can be rebuilt.
+ */
+export class Experience {
+  private readonly stacks: FrameStacks;
+  private readonly replay: Replay;
+  private readonly options: ExperienceOptions;
+  private readonly env: VectorEnv;
+  private readonly logs: EpisodeLog[];
+  private readonly lives: Int32Array;
+  private readonly episodesStarted: number[];
+
+  /** @param replay An empty replay with a lane for each environment. */
+  constructor(env: VectorEnv, replay: Replay, options: ExperienceOptions) {
+    const { frameShape, dtype, frameStack } = replay.options;
+    this.env = env;
+    this.options = options;
+    this.stacks = new FrameStacks(env.numEnvs, frameStack, frameShape, dtype);
+    this.replay = replay;
+    this.logs = Array.from({ length: env.numEnvs }, () => new EpisodeLog(env.actionSpace.n));
+    this.lives = new Int32Array(env.numEnvs);
+    this.episodesStarted = new Array(env.numEnvs).fill(0);
+  }
+
+  /** The states that the environments are in now: [numEnvs, frameStack, ...frameShape]. */
+  get states(): FrameArray {
+    return this.stacks.states;
+  }
+
+  /** Agent steps held to learn from. */
+  get size(): number {
+    return this.replay.size;
+  }
+
+  /** The seeds of the episodes that come next, should those under way end: they follow from the run's seed alone. */
+  get nextSeeds(): number[] {
+    return this.episodesStarted.map((started, lane) => episodeSeed(this.options.seed, lane, started));
+  }
+
+  /** A minibatch to learn from. */
+  sample(): ReturnType<Replay['sample']> {
+    return this.replay.sample();
+  }
+
+  /** Starts the first episodes of a run. */
+  async begin(): Promise<void> {
+    const { observations, lives, seeds } = await this.env.reset({ seeds: this.nextSeeds });
+    for (let lane = 0; lane < this.env.numEnvs; lane++) {
+      this.beginEpisode(lane, seeds[lane], this.frameOf(observations, lane));
+      this.lives[lane] = lives[lane];
+    }
+  }
+
+  /** One step of every environment: what was done in the states that `stacks` holds, and what came of it. */
+  record(actions: ArrayLike<number>, result: StepResult): void {
+    for (let lane = 0; lane < this.env.numEnvs; lane++) this.recordLane(lane, actions[lane], result);
+  }
+
+  private recordLane(lane: number, action: number, result: StepResult): void {
+    const { clipRewards, lifeLossTerminates } = this.options;
+    const reward = result.rewards[lane];
+    const terminated = result.terminated[lane] === 1;
+    const episodeEnds = terminated || result.truncated[lane] === 1;
+    const lifeLost = lifeLossTerminates && result.lives[lane] < this.lives[lane];
+    const finalFrame = result.finished.find(({ env }) => env === lane)?.finalObservation;
+    this.replay.append(lane, {
+      frame: this.stacks.newest(lane),
+      action,
+      reward: clipRewards ? Math.sign(reward) : reward,
+      terminal: terminated || lifeLost,
+      episodeEnds,
+      ...(finalFrame !== undefined && { finalFrame: finalFrame as FrameArray }),
+    });
+    this.logs[lane].append(action);
+    const frame = this.frameOf(result.observations, lane);
+    if (episodeEnds) {
+      const seed = episodeSeed(this.options.seed, lane, this.episodesStarted[lane]);
+      this.beginEpisode(lane, seed, frame);
+    } else {
+      this.stacks.push(lane, frame, false);
+    }
+    // After a reset the number of lives is not known before the next step; none can be lost in it.
+    this.lives[lane] = episodeEnds ? 0 : result.lives[lane];
+  }
+
+  private beginEpisode(lane: number, seed: number, frame: FrameArray): void {
+    const { oldest, added } = this.replay.storage.extents()[lane];
+    this.logs[lane].dropBefore(oldest);
+    this.logs[lane].startEpisode(seed, added);
+    this.stacks.push(lane, frame, true);
+    this.episodesStarted[lane] += 1;
+  }
+
+  private frameOf(observations: ArrayLike<number>, lane: number): FrameArray {
+    const size = observations.length / this.env.numEnvs;
+    return (observations as FrameArray).subarray(lane * size, (lane + 1) * size);
+  }
+
+  getState(): State {
+    const extents = this.replay.storage.extents();
+    const sampler = this.replay.sampler.getState();
+    const named = Object.entries(sampler.tensors).map(([name, tensor]) => [`${SAMPLER_PREFIX}${name}`, tensor]);
+    return {
+      values: {
+        episodesStarted: [...this.episodesStarted],
+        extents,
+        digest: this.digest(),
+        sampling: sampler.values,
+      },
+      tensors: { ...packEpisodes(this.logs.map((log) => log.held())), ...Object.fromEntries(named) },
+    };
+  }
+
+  /**
+   * Takes up a state by playing the logged episodes again; the environments end in the state that they were in.
+   * @param onProgress Hears how many agent steps of how many have been played.
+   * @throws NotReproducibleError where the environments do not play the same game any more; StateError for a state that
+   *   is not one of an experience with so many environments.
+   */
+  async setState(
+    { values, tensors }: State<StoredTensors>,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<void> {
+    const { env } = this;
+    const parsed = valuesSchema.safeParse(values);
+    if (!parsed.success) throw new StateError(`experience: ${z.prettifyError(parsed.error)}`);
+    const { episodesStarted, digest, sampling } = parsed.data;
+    if (episodesStarted.length !== env.numEnvs) {
+      throw new StateError(`experience of ${episodesStarted.length} environments, while there are ${env.numEnvs}`);
+    }
+    const own = Object.entries(tensors).filter(([name]) => name.startsWith(SAMPLER_PREFIX));
+    this.replay.sampler.setState({
+      values: sampling,
+      tensors: Object.fromEntries(own.map(([name, tensor]) => [name.slice(SAMPLER_PREFIX.length), tensor])),
+    });
+    const episodes = unpackEpisodes(tensors, env.numEnvs);
+    this.replay.storage.begin(episodes.map((lane) => lane[0].firstRow));
+    episodes.forEach((lane, i) => {
+      this.episodesStarted[i] = episodesStarted[i] - lane.length;
+    });
+    await playAgain(
+      env,
+      episodes,
+      { episodesStarted },
+      {
+        onReset: (lane, seed, { observations, lives }) => {
+          this.beginEpisode(lane, seed, this.frameOf(observations, lane));
+          this.lives[lane] = lives[lane];
+        },
+        onStep: (lane, action, result) => this.recordLane(lane, action, result),
+        ...(onProgress && { onProgress }),
+      },
+    );
+    if (this.digest() !== digest) {
+      throw new NotReproducibleError(
+        `${env.settings.id}: the logged episodes, played again, gave another game than the checkpoint's: the ` +
+          'emulator has changed since; install the versions in config.json, or start a new run',
+      );
+    }
+  }
+
+  private digest(): string {
+    const hash = sha256.create();
+    for (let lane = 0; lane < this.env.numEnvs; lane++) {
+      for (const bytes of this.replay.storage.heldValues(lane)) hash.update(bytes);
+      const newest = this.stacks.newest(lane);
+      hash.update(new Uint8Array(newest.buffer, newest.byteOffset, newest.byteLength));
+    }
+    return bytesToHex(hash.digest());
+  }
+}

@@ -1,0 +1,32 @@
+import { type FrameArray, newFrames } from '../replay/index.ts';
+
+/**
+ * The states that the environments are in now: for each the newest `frameStack` frames, zeros before an episode's
+ * first, as the replay stacks them.
+ */
+export class FrameStacks {
+  /** [lanes, frameStack, ...frameShape], oldest frame first. */
+  readonly states: FrameArray;
+  private readonly frameSize: number;
+  private readonly stackSize: number;
+
+  constructor(lanes: number, frameStack: number, frameShape: readonly number[], dtype: 'uint8' | 'float32') {
+    this.frameSize = frameShape.reduce((product, size) => product * size, 1);
+    this.stackSize = frameStack * this.frameSize;
+    this.states = newFrames(dtype, lanes * this.stackSize);
+  }
+
+  push(lane: number, frame: FrameArray, startsEpisode: boolean): void {
+    const start = lane * this.stackSize;
+    const end = start + this.stackSize;
+    if (startsEpisode) this.states.fill(0, start, end);
+    else this.states.copyWithin(start, start + this.frameSize, end);
+    this.states.set(frame, end - this.frameSize);
+  }
+
+  /** A view of the newest frame of an environment. */
+  newest(lane: number): FrameArray {
+    const end = (lane + 1) * this.stackSize;
+    return this.states.subarray(end - this.frameSize, end);
+  }
+}

@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { packageFolder } from '../runs/machine.ts';
+import { startChild } from './child-process.ts';
+
+/** Names the process whose end is a request to stop: set for the commands that our own commands start. */
+export const OWNER_VARIABLE = 'WEIGHTNORM_OWNER_PID';
+
+export interface ChildOptions {
+  /** Passed on to the child as one Ctrl-C: it saves what it has, and ends. */
+  signal: AbortSignal;
+  /** Hears each line on the child's standard error. */
+  onLine: (line: string) => void;
+}
+
+/** Runs a command of this project to its end. `lastLine`: of its standard error, where it says what went wrong. */
+export async function runCommandChild(command: string, args: readonly string[], { signal, onLine }: ChildOptions) {
+  const script = join(packageFolder(), 'dist/scripts', `${command}.js`);
+  const child = startChild(process.execPath, [script, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, [OWNER_VARIABLE]: String(process.pid) },
+  });
+  const interrupt = () => child.kill('SIGINT');
+  signal.addEventListener('abort', interrupt);
+  if (signal.aborted) interrupt();
+  let stdout = '';
+  let lastLine = '';
+  child.stdout!.setEncoding('utf8').on('data', (text) => {
+    stdout += text;
+  });
+  createInterface({ input: child.stderr! }).on('line', (line) => {
+    lastLine = line;
+    onLine(line);
+  });
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', resolve);
+    });
+    return { code, stdout, lastLine };
+  } finally {
+    signal.removeEventListener('abort', interrupt);
+  }
+}

@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { z } from 'zod';
+import { syncToDisk } from '../files/atomic.ts';
+import { DamagedFileError } from '../files/errors.ts';
+import { readJson } from '../files/json.ts';
+import { RunFolderError } from './errors.ts';
+
+/** A checkpoint in a run folder. */
+export interface Checkpoint {
+  /** Agent steps, or updates where there is no agent, before it. */
+  readonly step: number;
+  readonly path: string;
+}
+
+/** SHA-256 of each file of a checkpoint but this one, in hexadecimal, by its path in the folder. */
+const CHECKSUMS_FILE = 'checksums.json';
+const checksumsSchema = z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/));
+
+/** The checkpoints of one run, `checkpoints/<step>/`. */
+export class Checkpoints {
+  private readonly runPath: string;
+  private readonly path: string;
+
+  constructor(runPath: string) {
+    this.runPath = runPath;
+    this.path = join(runPath, 'checkpoints');
+  }
+
+  /** All of them, oldest first. Names that are no step count are other people's. */
+  async list(): Promise<Checkpoint[]> {
+    if (!existsSync(this.path)) return [];
+    return (await readdir(this.path))
+      .filter((name) => /^(0|[1-9]\d*)$/.test(name) && Number.isSafeInteger(Number(name)))
+      .map((name) => ({ step: Number(name), path: join(this.path, name) }))
+      .sort((a, b) => a.step - b.step);
+  }
+
+  /**
+   * The newest whole checkpoint, or the one of a step.
+   * @param step Which one; the newest where undefined.
+   * @param note Hears of damaged checkpoints that were passed over.
+   * @throws RunFolderError where there is none; DamagedFileError where the one that was asked for, or all are damaged.
+   */
+  async find(step: number | undefined, note?: (line: string) => void): Promise<Checkpoint> {
+    const all = await this.list();
+    if (step !== undefined) {
+      const found = all.find((entry) => entry.step === step);
+      if (found === undefined) {
+        const known = all.map((entry) => entry.step).join(', ') || 'none';
+        throw new RunFolderError(`run folder ${this.runPath} has no checkpoint at step ${step}: there are ${known}`);
+      }
+      await verify(found.path);
+      return found;
+    }
+    if (all.length === 0) throw new RunFolderError(`run folder ${this.runPath} has no checkpoint yet`);
+    let damage: unknown;
+    for (const checkpoint of all.reverse()) {
+      try {
+        await verify(checkpoint.path);
+        if (damage !== undefined) note?.(`using the checkpoint before it: ${checkpoint.path}`);
+        return checkpoint;
+      } catch (error) {
+        if (!(error instanceof DamagedFileError)) throw error;
+        note?.(`damaged checkpoint: ${error.message}`);
+        damage ??= error;
+      }
+    }
+    throw damage;
+  }
+
+  /**
+   * Writes a checkpoint with `write`, which fills an empty folder, and renames it in: it is there whole or not at all.
+   * Only then are older ones removed, but for the newest `keep`. A whole one of the same step stays as it is, since the
+   * state at a step is always the same.
+   * @returns Its path.
+   */
+  async write(step: number, keep: number, write: (folder: string) => Promise<void>): Promise<string> {
+    const target = join(this.path, String(step));
+    await mkdir(this.path, { recursive: true });
+    if (existsSync(target) && (await isWhole(target))) return target;
+    for (const name of await readdir(this.path)) {
+      if (name.startsWith('.tmp-')) await rm(join(this.path, name), { recursive: true, force: true });
+    }
+    const temporary = await mkdtemp(join(this.path, '.tmp-'));
+    try {
+      await write(temporary);
+      const sums = await checksums(temporary);
+      await writeFile(join(temporary, CHECKSUMS_FILE), `${JSON.stringify(sums, null, 2)}\n`, { flush: true });
+      await syncToDisk(temporary);
+      await rm(target, { recursive: true, force: true }); // a damaged one
+      await rename(temporary, target);
+      await syncToDisk(this.path);
+    } catch (error) {
+      await rm(temporary, { recursive: true, force: true });
+      throw error;
+    }
+    for (const { path } of (await this.list()).slice(0, -keep)) await rm(path, { recursive: true, force: true });
+    return target;
+  }
+}
+
+async function isWhole(path: string): Promise<boolean> {
+  try {
+    await verify(path);
+    return true;
+  } catch (error) {
+    if (error instanceof DamagedFileError) return false;
+    throw error;
+  }
+}
+
+/** @throws DamagedFileError naming the first file that is not as it was written. Version 0.1.0 kept no checksums. */
+async function verify(path: string): Promise<void> {
+  const file = join(path, CHECKSUMS_FILE);
+  if (!existsSync(file)) return;
+  const expected = await readJson(file, checksumsSchema);
+  const found = await checksums(path);
+  for (const [name, sum] of Object.entries(expected)) {
+    if (found[name] === sum) continue;
+    const problem = found[name] === undefined ? 'it is missing' : 'its content has changed since it was written';
+    throw new DamagedFileError(join(path, name), `${problem} (SHA-256)`);
+  }
+}
+
+async function checksums(folder: string): Promise<Record<string, string>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+  const sums: Record<string, string> = {};
+  for (const path of paths) {
+    const name = relative(folder, path);
+    if (name === CHECKSUMS_FILE) continue;
+    sums[name] = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex');
+  }
+  return sums;
+}

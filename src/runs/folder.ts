@@ -1,0 +1,140 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { replaceFileWith } from '../files/atomic.ts';
+import { DamagedFileError } from '../files/errors.ts';
+import { Checkpoints } from './checkpoints.ts';
+import { parseDescription, type RunDescription } from './description.ts';
+import { RunFolderError } from './errors.ts';
+import { lockRun, unlockRun } from './lock.ts';
+import { type LoopState, writeState } from './state.ts';
+import type { Trainable } from './trainable.ts';
+
+/**
+ * The folder of one run: `config.json`, `metrics.jsonl`, `checkpoints/<step>/`, TensorBoard's events, recordings,
+ * pictures. A step is an agent step, or an update where there is no agent. One process writes in it at a time.
+ */
+export class RunFolder {
+  readonly path: string;
+  readonly checkpoints: Checkpoints;
+
+  private constructor(path: string) {
+    this.path = path;
+    this.checkpoints = new Checkpoints(path);
+  }
+
+  /**
+   * A new run: makes the folder, locks it and writes its description.
+   * @throws RunFolderError for a folder that has anything in it.
+   */
+  static async create(path: string, description: RunDescription): Promise<RunFolder> {
+    if (existsSync(path) && (await listFolder(path)).length > 0) {
+      throw new RunFolderError(
+        `run folder ${path} is not empty: continue its run with --resume, or name another folder with --run-dir`,
+      );
+    }
+    await mkdir(path, { recursive: true });
+    const folder = new RunFolder(path);
+    folder.lock();
+    await replaceFileWith(folder.configPath, async (file) => {
+      await file.writeFile(`${JSON.stringify(description, null, 2)}\n`);
+    });
+    return folder;
+  }
+
+  /**
+   * The folder of an existing run.
+   * @throws RunFolderError where there is none.
+   */
+  static open(path: string): RunFolder {
+    const folder = new RunFolder(path);
+    if (!existsSync(path)) throw new RunFolderError(`run folder ${path} does not exist`);
+    if (!existsSync(folder.configPath)) {
+      throw new RunFolderError(`${path} is not the folder of a run: it has no config.json`);
+    }
+    return folder;
+  }
+
+  get configPath(): string {
+    return join(this.path, 'config.json');
+  }
+
+  get metricsPath(): string {
+    return join(this.path, 'metrics.jsonl');
+  }
+
+  get recordingsPath(): string {
+    return join(this.path, 'recordings');
+  }
+
+  get picturesPath(): string {
+    return join(this.path, 'pictures');
+  }
+
+  get tensorBoardPath(): string {
+    return join(this.path, 'tensorboard');
+  }
+
+  /** What the run is. @throws DamagedFileError for a config.json that does not say. */
+  async describe(): Promise<RunDescription> {
+    let value: unknown;
+    try {
+      value = JSON.parse(await readFile(this.configPath, 'utf8'));
+    } catch (error) {
+      throw new DamagedFileError(this.configPath, `it is not JSON (${(error as Error).message})`);
+    }
+    return parseDescription(value, this.configPath);
+  }
+
+  /** Keeps other processes from writing here. @throws RunFolderError where one does, as `lockRun`. */
+  lock(options?: Parameters<typeof lockRun>[1]): void {
+    lockRun(this.path, options);
+  }
+
+  unlock(): void {
+    unlockRun(this.path);
+  }
+
+  /**
+   * Writes a checkpoint of what is trained and of the loop.
+   * @param keep The newest checkpoints that stay.
+   * @returns Its path.
+   * @throws DivergedError where a number of the state is not finite.
+   */
+  writeCheckpoint(
+    step: number,
+    keep: number,
+    {
+      trainable,
+      loop,
+      saveExtras,
+    }: {
+      trainable: Pick<Trainable, 'getState'>;
+      loop: LoopState;
+      saveExtras?: ((folder: string) => Promise<void>) | undefined;
+    },
+  ): Promise<string> {
+    return this.checkpoints.write(step, keep, async (temporary) => {
+      await writeState(temporary, trainable.getState(), loop);
+      await saveExtras?.(temporary);
+    });
+  }
+
+  /** Removes what `create` made, for a run that failed before its first step; files of others stay. */
+  async discard(): Promise<void> {
+    for (const path of [this.configPath, this.metricsPath, this.tensorBoardPath, this.picturesPath]) {
+      await rm(path, { recursive: true, force: true });
+    }
+    this.unlock();
+    await rmdir(this.path).catch(() => {}); // not empty: something of the user's lies in it
+  }
+}
+
+/** The names in a folder. @throws RunFolderError where it cannot be read as one. */
+export async function listFolder(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    throw new RunFolderError(`${path} cannot be read as a folder (${(error as NodeJS.ErrnoException).code})`);
+  }
+}

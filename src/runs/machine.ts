@@ -1,0 +1,70 @@
+// What a run was made with: for its description, so that numbers can be judged and made again.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs';
+import { loadTensorFlow } from '../runtime/tensorflow.ts';
+import type { Machine, RunDescription } from './description.ts';
+
+/** The flags of /proc/cpuinfo that decide how fast tensors are. */
+const TELLING_FEATURES = ['avx', 'avx2', 'fma', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_bf16'];
+
+/** This machine. Loads TensorFlow, which knows its device. */
+export function describeMachine(): Machine {
+  return {
+    cpu: cpus()[0]?.model.trim() || 'unknown',
+    cores: availableParallelism(),
+    cpuFeatures: cpuFeatures(),
+    memoryBytes: totalmem(),
+    device: loadTensorFlow().device,
+  };
+}
+
+/** What stands in every description: where and with what the run is made. */
+export function describeMaking(): Pick<
+  RunDescription,
+  'formatVersion' | 'version' | 'commit' | 'machine' | 'packages'
+> {
+  return {
+    formatVersion: 2,
+    version: packageVersion(),
+    commit: packageCommit(),
+    machine: describeMachine(),
+    packages: { node: process.versions.node, tensorflow: loadTensorFlow().version, tfjs: tf.version_core },
+  };
+}
+
+/** Version of this package. */
+export function packageVersion(): string {
+  return JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')).version;
+}
+
+/** The folder of the nearest package.json above this file: that of dist or of the sources. */
+export function packageFolder(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return folder;
+}
+
+/** The commit of the clone that this is, or null for an installed package or where git does not answer. */
+function packageCommit(): string | null {
+  const folder = packageFolder();
+  if (!existsSync(join(folder, '.git'))) return null;
+  try {
+    const args = ['describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'];
+    return execFileSync('git', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return null;
+  }
+}
+
+function cpuFeatures(): string[] {
+  try {
+    const flags = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1].split(' ') ?? [];
+    return TELLING_FEATURES.filter((feature) => flags.includes(feature));
+  } catch {
+    return []; // not Linux
+  }
+}

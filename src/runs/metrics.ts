@@ -1,0 +1,23 @@
+import { eventLine } from './events.ts';
+import { JsonLog } from './json-log.ts';
+import type { Tracker } from './tracker.ts';
+
+/** Writes every event as one JSON object a line, with units in the keys: the run's `metrics.jsonl`. */
+export function metricsFile(path: string): Tracker {
+  let log: JsonLog | undefined;
+  let keepBytes = 0;
+  // Opened with the first line: a resumed run that fails before it leaves the file as it is.
+  const opened = () => {
+    log ??= new JsonLog(path, keepBytes);
+    return log;
+  };
+  return {
+    name: 'metrics',
+    onEvent: (event) => opened().write(eventLine(event)),
+    close: () => log?.close(),
+    getState: () => ({ bytes: log?.position ?? keepBytes }),
+    setState(state) {
+      keepBytes = (state as { bytes: number }).bytes;
+    },
+  };
+}

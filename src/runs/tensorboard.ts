@@ -1,0 +1,104 @@
+import type * as tf from '@tensorflow/tfjs';
+import type { Picture } from '../report/pictures.ts';
+import { DataType, type NativeBackend } from '../runtime/compile/native.ts';
+import { loadTensorFlow } from '../runtime/tensorflow.ts';
+import type { Tracker } from './tracker.ts';
+
+/** An event file for TensorBoard. What is written is on the disk after `flush` or `close`, or two minutes later. */
+export interface TensorBoardWriter {
+  /** @param step Whole: the place on the horizontal axis. */
+  scalar(name: string, value: number, step: number): void;
+  /** A picture in the tab "Images", with a slider over the steps. `height` and `width` are in pixels. */
+  image(name: string, png: Uint8Array, size: Pick<Picture, 'height' | 'width'>, step: number): void;
+  flush(): void;
+  /** Ends the file and frees the one tensor that the writer holds. */
+  close(): void;
+}
+
+/** TensorFlow's number for the data type; tfjs gives strings no number of their own. */
+const STRING = 7;
+
+/** What tfjs-node's `tf.node.summaryFileWriter` is made of; it writes scalars and histograms only. */
+interface SummaryBackend extends NativeBackend {
+  summaryWriter(sharedName: string): tf.Tensor1D;
+  createSummaryFileWriter(writer: tf.Tensor, folder: string): void;
+  flushSummaryWriter(writer: tf.Tensor): void;
+}
+
+let writersOpened = 0;
+
+/**
+ * Starts an event file in `folder`, which is made if need be. Files that are there already stay: TensorBoard shows all
+ * of a folder as one run.
+ * @throws Error of one line where the file cannot be written
+ */
+export function openTensorBoard(folder: string): TensorBoardWriter {
+  const { tf } = loadTensorFlow();
+  const backend = tf.backend() as unknown as SummaryBackend;
+  // Writers of one name are one writer in TensorFlow, and closing one would close the other.
+  const writer = tf.keep(backend.summaryWriter(`${folder}#${writersOpened++}`));
+  try {
+    tf.tidy(() => backend.createSummaryFileWriter(writer, folder));
+  } catch (cause) {
+    writer.dispose();
+    const reason = (cause as Error).message.replace(/^.*\nMessage: /, '');
+    throw new Error(`${folder}: TensorBoard's event file cannot be opened there (${reason})`, { cause });
+  }
+
+  /** As TensorFlow 2's `tf.summary.write` in Python; the plugin is the part of TensorBoard that shows the value. */
+  function write(plugin: 'scalars' | 'images', name: string, step: number, value: () => tf.Tensor, dtype: number) {
+    const { binding } = backend;
+    const int64 = new Int32Array(BigInt64Array.of(BigInt(step)).buffer); // tfjs has no such tensors
+    const stepId = binding.createTensor([], DataType.int64, int64);
+    try {
+      tf.tidy(() => {
+        const inputs = [value(), tf.scalar(name, 'string'), tf.scalar(summaryMetadata(plugin), 'string')];
+        const [writerId, ...inputIds] = backend.getInputTensorIds([writer, ...inputs]);
+        const type = { name: 'T', type: binding.TF_ATTR_TYPE, value: dtype };
+        binding.executeOp('WriteSummary', [type], [writerId, stepId, ...inputIds], 0);
+      });
+    } finally {
+      binding.deleteTensor(stepId);
+    }
+  }
+
+  return {
+    scalar: (name, value, step) => write('scalars', name, step, () => tf.scalar(value), DataType.float32),
+    image(name, png, { height, width }, step) {
+      // tfjs takes bytes for strings, its types do not.
+      const parts = [Buffer.from(`${width}`), Buffer.from(`${height}`), png] as unknown as string[];
+      write('images', name, step, () => tf.tensor1d(parts, 'string'), STRING);
+    },
+    flush: () => backend.flushSummaryWriter(writer),
+    close() {
+      backend.binding.executeOp('CloseSummaryWriter', [], backend.getInputTensorIds([writer]), 0);
+      writer.dispose();
+    },
+  };
+}
+
+/** The protocol buffer `SummaryMetadata { plugin_data: { plugin_name } }`: field 1 with a length, twice. */
+function summaryMetadata(plugin: string): string {
+  return String.fromCharCode(10, plugin.length + 2, 10, plugin.length) + plugin;
+}
+
+/**
+ * Writes the numbers of every event as scalars, such as `train/loss` and `episode/return`, over the run's unit.
+ * @param board What `openTensorBoard` has opened; closed with the run.
+ */
+export function tensorBoardScalars(board: TensorBoardWriter): Tracker {
+  return {
+    onEvent({ kind, numbers, position, wallSeconds }) {
+      if (kind === 'episode') {
+        board.scalar('episode/return', numbers.episodeReturn, position);
+        board.scalar('episode/lengthFrames', numbers.episodeLengthFrames, position);
+        return;
+      }
+      const prefix = kind === 'progress' ? 'train' : kind;
+      for (const [name, value] of Object.entries(numbers)) board.scalar(`${prefix}/${name}`, value, position);
+      if (wallSeconds !== undefined) board.scalar(`${prefix}/wallSeconds`, wallSeconds, position);
+      board.flush();
+    },
+    close: () => board.close(),
+  };
+}

@@ -1,0 +1,44 @@
+// The programs of examples/, as a reader runs them after the build.
+
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'examples-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The last line that each prints. */
+const lastLines: Record<string, RegExp> = {
+  'early-stopping': /^stopped at agent step \d+$/,
+  'evaluate-and-record': /^checkpoint 2000: mean return [\d.]+; its first recording plays again bit for bit$/,
+  'own-agent': /^mean return [\d.]+$/,
+  'own-environment': /^mean return 0\.[678]\d$/,
+  'own-learning-step': /^compiled: loss 0\.00\d\d after 500 updates$/,
+  'own-network': /^mean score [\d.]+ over the last \d+ episodes$/,
+};
+
+test('each example has its test, and is short', () => {
+  const names = readdirSync(join(root, 'examples')).map((name) => name.replace('.ts', ''));
+  expect(names.sort()).toEqual(Object.keys(lastLines).sort());
+  for (const name of names) {
+    const lines = readFileSync(join(root, 'examples', `${name}.ts`), 'utf8').split('\n').length - 1;
+    expect(lines, name).toBeLessThan(name === 'own-agent' ? 150 : 40);
+  }
+});
+
+test.each(Object.entries(lastLines))('%s', async (name, lastLine) => {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [join(root, 'dist/examples', `${name}.js`), join(folder, name)],
+    { cwd: folder },
+  );
+  expect(stdout.trim().split('\n').at(-1)).toMatch(lastLine);
+});

@@ -1,0 +1,94 @@
+import '../node-backend.ts';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { encodePng, type Picture } from '../../src/report/pictures.ts';
+import { openTensorBoard, type TensorBoardWriter } from '../../src/runs/tensorboard.ts';
+import { askPython } from '../python-oracle.ts';
+
+let parent: string;
+let folder: string;
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'tensorboard-'));
+  folder = join(parent, 'run', 'tensorboard');
+});
+afterEach(() => rmSync(parent, { recursive: true }));
+
+const eventFiles = () => readdirSync(folder).map((name) => join(folder, name));
+
+/** What TensorFlow finds in the event files, a list for each. */
+const readEvents = () => askPython<object[][]>(new URL('event_files.py', import.meta.url), eventFiles());
+
+/** Tensors of tfjs, and those that the addon holds. */
+function tensorCounts(): [number, number] {
+  const { binding } = tf.backend() as unknown as { binding: { getNumOfTensors(): number } };
+  return [tf.memory().numTensors, binding.getNumOfTensors()];
+}
+
+function picture(height: number, width: number, channels: 1 | 3): Picture {
+  return { height, width, channels, pixels: Uint8Array.from({ length: height * width * channels }, (_, i) => i * 7) };
+}
+
+describe('a TensorBoard event file', () => {
+  test('has the scalars and pictures that were written, in a file of its own for each time it was opened', async () => {
+    const before = tensorCounts();
+    const grey = picture(4, 3, 1);
+    const colour = picture(2, 5, 3);
+    const first = openTensorBoard(folder);
+    const second = openTensorBoard(folder);
+    first.scalar('train/loss (nats)', 0.5, 0);
+    first.image('samples', await encodePng(grey), grey, 12);
+    first.close(); // leaves the other one open
+    second.scalar('train/loss (nats)', -1.5, 2 ** 40);
+    second.image('samples', await encodePng(colour), colour, 24);
+    second.scalar('train/loss (nats)', Number.NaN, 25); // a diverged run says so
+    second.close();
+    expect(tensorCounts()).toEqual(before);
+
+    const loss = { tag: 'train/loss (nats)', plugin: 'scalars' };
+    const samples = { tag: 'samples', plugin: 'images' };
+    const files = readEvents();
+    expect(files).toHaveLength(2);
+    expect(files).toContainEqual([
+      { ...loss, step: 0, value: 0.5 },
+      { ...samples, step: 12, height: 4, width: 3, shape: [4, 3, 1], pixels: [...grey.pixels] },
+    ]);
+    expect(files).toContainEqual([
+      { ...loss, step: 2 ** 40, value: -1.5 },
+      { ...samples, step: 24, height: 2, width: 5, shape: [2, 5, 3], pixels: [...colour.pixels] },
+      { ...loss, step: 25, value: 'nan' },
+    ]);
+  });
+
+  test('holds one tensor while it is open, also when used inside tf.tidy, and is on the disk after flush', () => {
+    const [before] = tensorCounts();
+    let board!: TensorBoardWriter;
+    tf.tidy(() => {
+      board = openTensorBoard(folder);
+      board.scalar('a', 1, 1);
+    });
+    board.scalar('a', 2, 2);
+    expect(tensorCounts()[0]).toBe(before + 1);
+    const [path] = eventFiles();
+    const early = readFileSync(path).length;
+    board.flush();
+    expect(readFileSync(path).length).toBeGreaterThan(early);
+    board.close();
+    expect(tensorCounts()[0]).toBe(before);
+  });
+
+  test('that cannot be opened, and a step that is not whole, fail with one line and leave no tensor', () => {
+    const before = tensorCounts();
+    const file = join(parent, 'a-file');
+    writeFileSync(file, '');
+    expect(() => openTensorBoard(file)).toThrow(
+      new Error(`${file}: TensorBoard's event file cannot be opened there (Not a directory)`),
+    );
+    const board = openTensorBoard(folder);
+    expect(() => board.scalar('a', 1, 1.5)).toThrow(/^[^\n]*1\.5[^\n]*integer$/);
+    board.close();
+    expect(tensorCounts()).toEqual(before);
+  });
+});
