@@ -1,9 +1,9 @@
 import { Option } from 'commander';
 import { findAgent } from '../agents/registry.ts';
 import { evaluateAgentRun, protocols } from '../src/agent/evaluate.ts';
-import { newCommand, numberIn, runCommand, wholeNumber, writeResult } from '../src/cli/index.ts';
+import { newCommand, numberIn, runCommand, say, wholeNumber, writeResult } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
-import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
+import { startTensorFlow } from '../src/cli/tensorflow.ts';
 
 const command = newCommand('evaluate-agent', 'Plays whole episodes with a trained agent and reports its scores.')
   .requiredOption('--run <folder>', 'the run folder that train-agent wrote')
@@ -40,17 +40,17 @@ ${Object.entries(protocols)
   );
 
 command.action(async ({ run, json, ...options }) => {
-  const { version, device } = loadTensorFlow();
-  process.stderr.write(`TensorFlow ${version} on ${device}\n`);
+  const { version, device } = startTensorFlow();
+  say(`TensorFlow ${version} on ${device}`);
   const evaluation = await evaluateAgentRun(findAgent, {
     runDir: run,
     ...options,
-    signal: onInterrupt(() => process.stderr.write('stopping: reporting the episodes that have ended\n')),
-    note: (line) => process.stderr.write(`${line}\n`),
+    signal: onInterrupt(() => say('stopping: reporting the episodes that have ended')),
+    note: say,
     onEpisode: (episode, number) =>
-      process.stderr.write(
+      say(
         `episode ${number + 1} of ${options.episodes}: score ${episode.return} in ${episode.lengthFrames} frames ` +
-          `(seed ${episode.seed})\n`,
+          `(seed ${episode.seed})`,
       ),
   });
   if (json) {

@@ -1,7 +1,7 @@
-import { newCommand, runCommand, wholeNumber, writeResult } from '../src/cli/index.ts';
+import { newCommand, runCommand, say, wholeNumber, writeResult } from '../src/cli/index.ts';
 import { exitOnInterrupt } from '../src/cli/interrupt.ts';
 import { progressDisplay } from '../src/cli/progress.ts';
-import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
+import { startTensorFlow } from '../src/cli/tensorflow.ts';
 import { evaluateTaskRun, findTask } from '../src/supervised/index.ts';
 
 const command = newCommand(
@@ -31,8 +31,8 @@ Examples:
 
 command.action(async ({ run, json, checkpoint, importanceSamples, testExamples, dataDir }) => {
   exitOnInterrupt();
-  const { version, device } = loadTensorFlow();
-  const note = (line: string) => process.stderr.write(`${line}\n`);
+  const { version, device } = startTensorFlow();
+  const note = say;
   note(`TensorFlow ${version} on ${device}`);
   let display: ReturnType<typeof progressDisplay> | undefined;
   let evaluation: Awaited<ReturnType<typeof evaluateTaskRun>>;
@@ -44,7 +44,7 @@ command.action(async ({ run, json, checkpoint, importanceSamples, testExamples, 
       given: { ...(testExamples !== undefined && { testExamples }), ...(dataDir !== undefined && { dataDir }) },
       onProgress: (done, total) => {
         display ??= progressDisplay(process.stderr, { done: 0, total, unit: 'test images' });
-        display.update(done, '');
+        display.update(done, []);
       },
     });
   } finally {

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { dirname, extname } from 'node:path';
-import { newCommand, numberIn, runCommand, UsageError, writeResult } from '../src/cli/index.ts';
+import { newCommand, numberIn, runCommand, say, UsageError, writeResult } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import { newBar } from '../src/cli/progress.ts';
 import {
@@ -60,7 +60,7 @@ async function replayEpisode(file: string, options: Options): Promise<void> {
   }
 
   const signal = onInterrupt(() => {});
-  const note = (line: string) => process.stderr.write(`replay-episode: note: ${line}\n`);
+  const note = (line: string) => say(`replay-episode: note: ${line}`);
   try {
     const withProgress = (label: string, run: (replay: EmulationOptions) => Promise<void>) =>
       showProgress(label, recording.lengthSteps, (onProgress) =>
@@ -80,7 +80,7 @@ async function replayEpisode(file: string, options: Options): Promise<void> {
     await report(file, recording, options, verification);
   } catch (error) {
     if (!signal.aborted) throw error;
-    process.stderr.write('replay-episode: interrupted\n');
+    say('replay-episode: interrupted');
     process.exitCode = 130;
   }
 }
@@ -94,10 +94,9 @@ async function report(
   const { video, gif, json } = options;
   const failed = verification !== undefined && !verification.equal;
   for (const { name, recorded, current } of verification?.packageDifferences ?? []) {
-    process.stderr.write(`replay-episode: note: recorded with ${name} ${recorded}, emulated with ${current}\n`);
+    say(`replay-episode: note: recorded with ${name} ${recorded}, emulated with ${current}`);
   }
-  if (verification?.difference)
-    process.stderr.write(`replay-episode: ${file}: ${differenceText(verification.difference)}\n`);
+  if (verification?.difference) say(`replay-episode: ${file}: ${differenceText(verification.difference)}`);
   if (failed) process.exitCode = 1;
 
   if (json) {

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { newCommand, shellWord, UsageError, wholeNumber, writeResult } from '../../src/cli/index.ts';
+import { newCommand, say, shellWord, UsageError, wholeNumber, writeResult } from '../../src/cli/index.ts';
 import { onInterrupt } from '../../src/cli/interrupt.ts';
 import { runsProgress } from '../../src/cli/runs-progress.ts';
 import { hasCifar10 } from '../../src/datasets/cifar10.ts';
@@ -65,7 +65,7 @@ async function reproduce(name: string, wanted: readonly Part[], { json, out, ...
   if (parts.length === 0) throw new UsageError(`${name} ${why}`);
   await makeFolder(choice.runsPath, out);
 
-  const note = (line: string) => process.stderr.write(`${line}\n`);
+  const note = say;
   note(BUDGET_NOTES[budget]);
   const leftOutNotes = leftOut.map((part) => `left out: ${part.name} ${why}`);
   leftOutNotes.forEach(note);

@@ -11,6 +11,7 @@ import {
 import { DamagedFileError, MissingFileError } from '../files/errors.ts';
 import { DivergedError, InterruptedError, RunFolderError } from '../runs/errors.ts';
 import { describeProblem, SettingError, spellSettings } from '../settings/index.ts';
+import { printable, say } from './printable.ts';
 import { optionName } from './schema-options.ts';
 
 /** The user asked for something impossible: one line, exit code 2. */
@@ -69,9 +70,9 @@ export async function runCommand(command: Command, argv = process.argv): Promise
 
 function fail(command: Command, error: unknown, debug: boolean): void {
   process.exitCode = exitCodeOf(error);
-  process.stderr.write(`${command.name()}: ${oneLine(error)}\n`);
+  say(`${command.name()}: ${oneLine(error)}`);
   if (!debug || !(error instanceof Error)) return;
-  process.stderr.write(`${detailsOf(error)}\n`);
+  say(detailsOf(error));
 }
 
 /** The traceback of an exception in Python, what a sidecar said before it ended, or the stack of an error here. */
@@ -104,7 +105,7 @@ function writeLast(text: string): void {
  */
 export async function writeResult(text: string): Promise<void> {
   const error = await new Promise<NodeJS.ErrnoException | null | undefined>((resolve) => {
-    process.stdout.write(text, resolve);
+    process.stdout.write(printable(text), resolve);
   });
   if (error && error.code !== 'EPIPE') {
     throw new Error(`the result cannot be written to standard output (${error.code ?? error.message})`);

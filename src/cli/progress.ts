@@ -1,12 +1,13 @@
-import { SingleBar } from 'cli-progress';
+import { type GenericFormatter, SingleBar } from 'cli-progress';
 import { duration } from '../report/duration.ts';
 import type { Run } from '../runs/run.ts';
 import type { Tracker } from '../runs/tracker.ts';
 import type { RunStep } from '../runs/trainable.ts';
+import { printable } from './printable.ts';
 
 export interface ProgressDisplay {
-  /** `line`: what to say beside how far the work is. */
-  update(done: number, line: string): void;
+  /** @param parts What to say beside how far the work is, the most important first: as many are shown as fit. */
+  update(done: number, parts: readonly string[]): void;
   /** Prints a line without disturbing the bar. */
   note(line: string): void;
   stop(): void;
@@ -29,7 +30,11 @@ export function progressDisplay(
  * A bar in the house style; `format` as cli-progress takes it. However the process exits, the cursor comes back.
  * @param clearOnComplete Whether the bar vanishes when it is stopped.
  */
-export function newBar(stream: NodeJS.WriteStream, format: string, clearOnComplete = false): SingleBar {
+export function newBar(
+  stream: NodeJS.WriteStream,
+  format: string | GenericFormatter,
+  clearOnComplete = false,
+): SingleBar {
   const bar = new SingleBar({
     stream,
     format,
@@ -49,30 +54,62 @@ export function newBar(stream: NodeJS.WriteStream, format: string, clearOnComple
 type Work = Parameters<typeof progressDisplay>[1];
 
 function barDisplay(stream: NodeJS.WriteStream, { done: startAt, total, unit }: Work): ProgressDisplay {
-  const bar = newBar(stream, `{bar} {value}/{total} ${unit} | {line}`);
-  bar.start(total, startAt, { line: 'starting' });
+  let parts: readonly string[] = ['starting'];
+  // Made anew each time that the bar is drawn, so that it fits a terminal that has changed its width.
+  const line = (done: number) => barLine({ done, total, unit, parts, width: stream.columns ?? 80 });
+  const bar = newBar(stream, (_options, { value }) => line(value));
+  bar.start(total, startAt);
   return {
-    update: (done, line) => bar.update(done, { line }),
-    note: (line) => {
+    update(done, newParts) {
+      parts = newParts.map(printable);
+      bar.update(done);
+    },
+    note: (text) => {
       // The bar owns the terminal's last line: clear it, print (the bar has turned wrapping off), and let the next
       // update draw the bar again below, where the cursor position is saved anew, for the bar returns to it when it
       // stops.
-      stream.write(`\r\x1b[K\x1b[?7h${line}\n\x1b[?7l\x1b7`);
+      stream.write(`\r\x1b[K\x1b[?7h${printable(text)}\n\x1b[?7l\x1b7`);
     },
     stop: () => bar.stop(),
   };
 }
 
+/** A bar, how far it is and as many parts as fit into a width in columns; below 100 all is shorter. */
+export function barLine({
+  done,
+  total,
+  unit,
+  parts,
+  width,
+}: {
+  done: number;
+  total: number;
+  unit: string;
+  parts: readonly string[];
+  width: number;
+}): string {
+  const isNarrow = width < 100;
+  const size = isNarrow ? 8 : 20;
+  const filled = Math.round(Math.min(1, done / Math.max(1, total)) * size);
+  const words = isNarrow ? unit.split(' ').at(-1) : unit;
+  let line = `${'█'.repeat(filled)}${'░'.repeat(size - filled)} ${done}/${total} ${words}`;
+  for (const part of parts) {
+    if (line.length + 3 + part.length >= width) break;
+    line += ` | ${part}`;
+  }
+  return line.slice(0, Math.max(1, width - 1));
+}
+
 function plainDisplay(stream: NodeJS.WriteStream, { total, unit }: Work): ProgressDisplay {
   let printedMs = performance.now();
   return {
-    update: (done, line) => {
+    update: (done, parts) => {
       const now = performance.now();
       if (now - printedMs < PLAIN_PERIOD_MS && done < total) return;
       printedMs = now;
-      stream.write(`${unit} ${done}/${total} | ${line}\n`);
+      stream.write(`${printable([`${unit} ${done}/${total}`, ...parts].join(' | '))}\n`);
     },
-    note: (line) => stream.write(`${line}\n`),
+    note: (line) => stream.write(`${printable(line)}\n`),
     stop: () => {},
   };
 }
@@ -87,14 +124,14 @@ export function showProgress<S extends RunStep>(display: ProgressDisplay): Track
       const now = performance.now();
       if (now - shownMs < DISPLAY_PERIOD_MS && position < run.total) return;
       shownMs = now;
-      display.update(position, statusLine(run));
+      display.update(position, statusParts(run));
     },
     close: () => display.stop(),
   };
 }
 
-/** "112 steps/s | epsilon 0.93 | loss 0.0012 | score last 12, mean 8.3 (4 episodes) | 7 min left" */
-export function statusLine<S extends RunStep>(run: Run<S>): string {
+/** What to say of a run, the most important first: "score 12, mean 8.3", "112 steps/s", "7 min left", "loss 0.0012". */
+export function statusParts<S extends RunStep>(run: Run<S>): string[] {
   const { rate } = run.trainable.unit;
   const pace = run.pace * rate.factor;
   const { epsilon, epoch } = run.current;
@@ -102,18 +139,19 @@ export function statusLine<S extends RunStep>(run: Run<S>): string {
   const { episodes, lastReturn, meanReturn } = run.summary().numbers;
   const secondsLeft = (run.total - run.position) / run.pace;
   return [
-    `${pace < 100 ? pace.toPrecision(2) : Math.round(pace)} ${rate.key.replace('PerSecond', '/s')}`,
+    ...(episodes === undefined ? [] : [scoreWords(lastReturn, meanReturn)]),
     ...(epoch === undefined ? [] : [`epoch ${epoch.toFixed(2)}`]),
-    ...(epsilon === undefined ? [] : [`epsilon ${epsilon.toFixed(2)}`]),
-    ...(loss === undefined ? [] : [`loss ${loss.toPrecision(3)}`]),
-    ...(episodes === undefined ? [] : [scoreWords(episodes, lastReturn, meanReturn)]),
+    `${pace < 100 ? pace.toPrecision(2) : Math.round(pace)} ${rate.key.replace('PerSecond', '/s')}`,
     ...(Number.isFinite(secondsLeft) ? [`${duration(secondsLeft)} left`] : []),
-  ].join(' | ');
+    ...(loss === undefined ? [] : [`loss ${loss.toPrecision(3)}`]),
+    ...(epsilon === undefined ? [] : [`epsilon ${epsilon.toFixed(2)}`]),
+    ...(episodes === undefined ? [] : [`${episodes} episodes`]),
+  ];
 }
 
-function scoreWords(episodes: number, lastReturn: number | undefined, meanReturn: number | undefined): string {
-  if (lastReturn === undefined || meanReturn === undefined) return 'no episode finished yet';
-  return `score last ${round(lastReturn)}, mean ${round(meanReturn)} (${episodes} episodes)`;
+function scoreWords(lastReturn: number | undefined, meanReturn: number | undefined): string {
+  if (lastReturn === undefined || meanReturn === undefined) return 'no score yet';
+  return `score ${round(lastReturn)}, mean ${round(meanReturn)}`;
 }
 
 function round(value: number): string {

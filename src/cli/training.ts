@@ -6,10 +6,11 @@ import type { Run, RunSummary } from '../runs/run.ts';
 import type { Tracker } from '../runs/tracker.ts';
 import type { RunStep, Unit } from '../runs/trainable.ts';
 import { commandLine } from '../runtime/native-packages.ts';
-import { loadTensorFlow } from '../runtime/tensorflow.ts';
 import { shellWord, UsageError, writeResult } from './command.ts';
 import { onInterrupt } from './interrupt.ts';
+import { say } from './printable.ts';
 import { type ProgressDisplay, progressDisplay, showProgress } from './progress.ts';
+import { startTensorFlow } from './tensorflow.ts';
 
 /** The options of every command that trains, beside its settings. */
 export interface TrainingOptions {
@@ -85,13 +86,13 @@ export async function runTraining<S extends RunStep>(
   { json }: TrainingOptions,
   make: (context: TrainingContext) => Promise<Run<S>>,
 ): Promise<void> {
-  const { version, device } = loadTensorFlow();
+  const { version, device } = startTensorFlow();
   let display: ProgressDisplay | undefined;
-  const note = (line: string) => (display ? display.note(line) : process.stderr.write(`${line}\n`));
+  const note = (line: string) => (display ? display.note(line) : say(line));
   note(`TensorFlow ${version} on ${device}`);
   const signal = onInterrupt(() => note('stopping: saving a checkpoint (Ctrl-C again stops at once)'));
   const shown: ProgressDisplay = {
-    update: (done, line) => display?.update(done, line),
+    update: (done, parts) => display?.update(done, parts),
     note,
     stop: () => display?.stop(),
   };
@@ -112,7 +113,7 @@ export async function runTraining<S extends RunStep>(
       return;
     }
     const { interrupted, wallSeconds, checkpoint } = summary;
-    process.stdout.write(
+    await writeResult(
       `${interrupted ? 'Stopped' : 'Finished'} at ${words.where(summary)} after ${duration(wallSeconds)}: ` +
         `${words.result(summary)}.\nCheckpoint: ${checkpoint}\n` +
         (interrupted
