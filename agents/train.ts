@@ -68,10 +68,10 @@ export interface ResumeRunOptions extends Partial<Omit<DqnSettings, 'network' | 
  */
 export async function resume(options: ResumeRunOptions): Promise<Run<AgentStep>> {
   const { runDir, env, network, loss, replay, trackers, folderTrackers, ...rest } = options;
-  const { signal, note, onStart, forceUnlock, definitions = [], ...given } = rest;
+  const { signal, note, onStart, forceUnlock, checkpoint, trustModules, definitions = [], ...given } = rest;
   loadTensorFlow();
   const runOptions = { ...{ runDir, env, network, loss, replay, trackers }, folderTrackers, signal, note, onStart };
-  return resumeAgentRun(finder(definitions), given, { ...runOptions, forceUnlock });
+  return resumeAgentRun(finder(definitions), given, { ...runOptions, forceUnlock, checkpoint, trustModules });
 }
 
 /**

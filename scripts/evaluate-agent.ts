@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { findAgent } from '../agents/registry.ts';
 import { evaluateAgentRun, protocols } from '../src/agent/evaluate.ts';
-import { newCommand, numberIn, runCommand, say, wholeNumber, writeResult } from '../src/cli/index.ts';
+import { INTERRUPTED, newCommand, numberIn, runCommand, say, wholeNumber, writeResult } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import { startTensorFlow } from '../src/cli/tensorflow.ts';
 
@@ -28,6 +28,7 @@ const command = newCommand('evaluate-agent', 'Plays whole episodes with a traine
     numberIn(0.001, 86_400),
   )
   .option('--checkpoint <agent steps>', 'which checkpoint (default: the newest)', wholeNumber(0))
+  .option('--trust-modules', 'import the Python module that the run folder names as its environment')
   .option('--record', "record every episode in the run's recordings folder, for replay-episode")
   .option('--json', 'print one JSON object on stdout, and nothing else')
   .addHelpText(
@@ -53,6 +54,10 @@ command.action(async ({ run, json, ...options }) => {
           `(seed ${episode.seed})`,
       ),
   });
+  if (evaluation.interrupted) {
+    say(`interrupted: the first ${evaluation.episodes.length} of ${options.episodes} episodes, no others`);
+    process.exitCode = INTERRUPTED;
+  }
   if (json) {
     await writeResult(`${JSON.stringify(evaluation)}\n`);
     return;

@@ -11,6 +11,7 @@ import {
   type TrainingWords,
 } from '../src/cli/training.ts';
 import { openTensorBoard, tensorBoardScalars } from '../src/runs/tensorboard.ts';
+import { tolerant } from '../src/runs/tracker.ts';
 import { resolveSettings } from '../src/settings/index.ts';
 
 const command = newCommand(
@@ -18,6 +19,7 @@ const command = newCommand(
   'Trains a weight-normalised agent on an Atari game or a Gymnasium environment.',
 )
   .option('--agent <name>', `which: ${Object.keys(agents).join(', ')} (default: ${DEFAULT_AGENT})`)
+  .option('--trust-modules', 'with --resume: import the Python module that the run folder names as its environment')
   .option('--preset <name>', 'named settings, see below (default: fast; classic-control with --env-id)');
 addTrainingOptions(command, 'runs/<environment>-<preset>-seed<seed>').addHelpText(
   'after',
@@ -37,6 +39,12 @@ Examples:
 );
 const schema = addAllSettings(command, agents);
 
+interface AgentOptions {
+  agent?: string;
+  preset?: string;
+  trustModules?: true;
+}
+
 const words: TrainingWords = {
   command: 'train-agent',
   evaluate: 'evaluate-agent',
@@ -54,7 +62,7 @@ const words: TrainingWords = {
   }),
 };
 
-command.action(async ({ agent, preset, ...options }: TrainingOptions & { agent?: string; preset?: string }) => {
+command.action(async ({ agent, preset, trustModules, ...options }: TrainingOptions & AgentOptions) => {
   checkTrainingOptions(options, { '--agent': agent, '--preset': preset });
   const given = givenSettings(command, schema) as Partial<AgentSettings>;
   const definition = findAgent(agent ?? DEFAULT_AGENT);
@@ -72,15 +80,18 @@ command.action(async ({ agent, preset, ...options }: TrainingOptions & { agent?:
       signal,
       note,
       trackers: [tracker],
-      folderTrackers: (folder) => [tensorBoardScalars(openTensorBoard(folder.tensorBoardPath))],
+      folderTrackers: (folder) => [
+        tolerant(tensorBoardScalars(openTensorBoard(folder.tensorBoardPath)), 'TensorBoard', note),
+      ],
       onStart: ({ agent: made, settings: { steps }, env }) => {
         const environments = `${env.numEnvs} ${env.numEnvs === 1 ? 'environment' : 'environments'}`;
         const line = `${env.settings.id}, ${environments}, ${env.actionSpace.n} actions; writing to ${runDir}`;
         begin(line, made.position, steps, made.unit);
       },
     };
+    const { forceUnlock, checkpoint } = options;
     if (resolved !== undefined) return startAgentRun(definition, resolved.settings, resolved.preset, runOptions);
-    return resumeAgentRun(findAgent, given, { ...runOptions, runDir, forceUnlock: options.forceUnlock });
+    return resumeAgentRun(findAgent, given, { ...runOptions, runDir, forceUnlock, checkpoint, trustModules });
   });
 });
 

@@ -72,6 +72,7 @@ command.action(async ({ task, recipe, ...options }: TrainingOptions & { task?: s
       signal,
       note,
       forceUnlock: options.forceUnlock,
+      checkpoint: options.checkpoint,
       openBoard: openTensorBoard,
       trackers: [
         tracker,

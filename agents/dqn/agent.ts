@@ -110,8 +110,10 @@ export class DqnAgent implements Agent, Progress {
     return stateOf(this, this.parts);
   }
 
-  setState(state: State<StoredTensors>, onProgress?: (done: number, total: number) => void): Promise<void> {
-    return restore(this, this.parts, state, onProgress);
+  async setState(state: State<StoredTensors>, onProgress?: (done: number, total: number) => void): Promise<void> {
+    await restore(this, this.parts, state, onProgress);
+    const { settings, learner } = this.parts;
+    if (settings.initialization === 'data-dependent' && this.updates > 0) learner.markInitialized();
   }
 
   dispose(): void {

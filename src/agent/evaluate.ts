@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import {
   type EnvSettings,
@@ -60,6 +60,8 @@ export interface EvaluateAgentOptions {
   env?: VectorEnv;
   /** The factory of the network, where the run was made with one of the user's. */
   network?: NetworkFactory;
+  /** Whether a Python module that the folder's config.json names may be imported. */
+  trustModules?: boolean;
   /** Writes each episode to the run's `recordings` folder. */
   record?: boolean;
   signal?: AbortSignal;
@@ -70,6 +72,8 @@ export interface EvaluateAgentOptions {
 
 export interface Evaluation extends ReturnSummary {
   run: string;
+  /** Whether it was asked to stop before all episodes had ended; `episodes` are then the first ones that had. */
+  interrupted: boolean;
   checkpointAgentSteps: number;
   environment: string;
   /** null outside Atari. */
@@ -102,7 +106,10 @@ export async function evaluateAgentRun(
 ): Promise<Evaluation> {
   const { runDir, episodes, seed, note } = options;
   const folder = RunFolder.open(runDir);
-  const { definition, settings } = await readAgentRun(folder, find, options.env);
+  const { definition, settings } = await readAgentRun(folder, find, {
+    env: options.env,
+    trusted: options.trustModules,
+  });
   const checkpoint = await folder.checkpoints.find(options.checkpoint, note);
   const protocol = protocolOf(settings, options);
   const epsilon = options.epsilon ?? (protocol === null ? settings.evaluationEpsilon : protocols[protocol].epsilon);
@@ -120,7 +127,11 @@ export async function evaluateAgentRun(
     player = createPlayer(definition, evaluated, env, loadNetwork, options.network);
     const recordings = new Map<number, EpisodeRecording>();
     const recorderFor = (number: number) => {
-      const recorder = new EpisodeRecorder(env, { run: runDir, checkpointAgentSteps: checkpoint.step, epsilon });
+      const recorder = new EpisodeRecorder(env, {
+        run: basename(resolve(runDir)),
+        checkpointAgentSteps: checkpoint.step,
+        epsilon,
+      });
       return {
         start: recorder.start.bind(recorder),
         step: recorder.step.bind(recorder),
@@ -144,11 +155,13 @@ export async function evaluateAgentRun(
     const summary = summarizeReturns(played.map((episode) => episode.return));
     const paths = new Map<number, string>();
     for (const [number, recording] of recordings) {
+      if (number >= played.length) continue;
       const stem = `step${checkpoint.step}-${protocol ?? 'eval'}-seed${seed}-episode${number}`;
       paths.set(number, await writeNew(folder.recordingsPath, stem, recording));
     }
     return {
       run: runDir,
+      interrupted: played.length < episodes,
       checkpointAgentSteps: checkpoint.step,
       environment: env.settings.id,
       protocol,

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { ObservationArray, VectorEnv } from 'gymnasium-js-bridge';
 import { RECORDING_EXTENSION, writeRecording } from '../recording/episode-file.ts';
 import { EpisodeRecorder } from '../recording/recorder.ts';
@@ -27,7 +27,7 @@ export function recordEpisodes(env: VectorEnv, folder: RunFolder, settings: Agen
         recorder = undefined;
       }
       if ((episode.index + 1) % recordPeriodEpisodes !== 0) return;
-      const actor = { run: folder.path, agentSteps: position, epsilon: now.epsilon ?? 0 };
+      const actor = { run: basename(resolve(folder.path)), agentSteps: position, epsilon: now.epsilon ?? 0 };
       recorder = new EpisodeRecorder(env, actor);
       recorder.start(ofFirst(result.observations));
     },

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { VectorEnv } from 'gymnasium-js-bridge';
 import { DamagedFileError } from '../files/errors.ts';
 import { writeTfjsModel } from '../files/tfjs-model.ts';
-import { RunFolderError } from '../runs/errors.ts';
+import { InterruptedError, RunFolderError } from '../runs/errors.ts';
 import { RunFolder } from '../runs/folder.ts';
 import { describeMaking } from '../runs/machine.ts';
 import { metricsFile } from '../runs/metrics.ts';
@@ -11,7 +11,7 @@ import { processNumbers } from '../runs/process.ts';
 import { resumeIn } from '../runs/resume.ts';
 import { Run } from '../runs/run.ts';
 import type { LoopState } from '../runs/state.ts';
-import { saveEvery, type Tracker } from '../runs/tracker.ts';
+import { saveEvery, type Tracker, tolerant } from '../runs/tracker.ts';
 import { precisionWarning } from '../runtime/tensorflow.ts';
 import { parseSettings, resumedSettings, SettingError } from '../settings/index.ts';
 import type { Agent, AgentStep } from './agent.ts';
@@ -74,6 +74,10 @@ export interface ResumeOptions extends AgentRunOptions {
   readonly runDir: string;
   /** Takes the folder's lock, whoever has it. */
   readonly forceUnlock?: boolean | undefined;
+  /** Whether a Python module that the folder's config.json names may be imported; one that `given` names may. */
+  readonly trustModules?: boolean | undefined;
+  /** The agent step of the checkpoint to go back to; the newest whole one where undefined. */
+  readonly checkpoint?: number | undefined;
 }
 
 /**
@@ -87,11 +91,15 @@ export async function resumeAgentRun(
   given: Partial<AgentSettings>,
   options: ResumeOptions,
 ): Promise<Run<AgentStep>> {
-  const { runDir, note, forceUnlock } = options;
+  const { runDir, note, forceUnlock, checkpoint } = options;
   const folder = RunFolder.open(runDir);
-  const { definition, settings: stored } = await readAgentRun(folder, find, options.env);
+  const { definition, settings: stored } = await readAgentRun(folder, find, {
+    env: options.env,
+    trusted: options.trustModules || given.envId !== undefined,
+  });
   const settings = resumedSettings(definition, stored, given);
-  return resumeIn(folder, { force: forceUnlock, note }, (point) =>
+  const from = { force: forceUnlock, note, checkpoint, settings: stored, changeable: definition.changeable };
+  return resumeIn(folder, from, (point) =>
     prepare(definition, settings, options, async (agent) => {
       if (point === undefined) await agent.begin();
       else await agent.setState(point.state, everyFewSeconds(note));
@@ -102,13 +110,14 @@ export async function resumeAgentRun(
 
 /**
  * The agent of the run in a folder, and its settings.
- * @param env Environments that were handed in: a run in one that is written in TypeScript needs it.
+ * @param options.env Environments that were handed in: a run in one that is written in TypeScript needs it.
+ * @param options.trusted Whether a Python module that the folder names may be imported.
  * @throws SettingError; DamagedFileError; RunFolderError.
  */
 export async function readAgentRun(
   folder: RunFolder,
   find: (name: string) => AnyAgentDefinition,
-  env: VectorEnv | undefined,
+  { env, trusted = false }: { env?: VectorEnv | undefined; trusted?: boolean | undefined },
 ): Promise<{ definition: AnyAgentDefinition; settings: AgentSettings }> {
   const { kind, name, settings, environment } = await folder.describe();
   if (kind !== 'agent') {
@@ -124,7 +133,14 @@ export async function readAgentRun(
     );
   }
   const definition = find(name);
-  return { definition, settings: parseSettings(definition, settings, folder.configPath) as AgentSettings };
+  const parsed = parseSettings(definition, settings, folder.configPath) as AgentSettings;
+  const module = /^(.*):/.exec(parsed.envId ?? '')?.[1];
+  if (module !== undefined && env === undefined && !trusted) {
+    const reason = `makes Python import and run the module ${module}, which this folder names`;
+    const mend = 'give {trustModules} if the folder is yours or from someone whom you trust';
+    throw new SettingError({ key: 'envId', value: parsed.envId, reason, mend }, folder.configPath);
+  }
+  return { definition, settings: parsed };
 }
 
 type Place = { folder?: RunFolder; state?: LoopState | undefined; isNew?: boolean };
@@ -151,11 +167,12 @@ async function prepare(
     checkMemory(settings, env);
     const made = definition.create(settings, env, { ...parts, note });
     agent = made;
-    placed = await place(made, env);
+    placed = await untilAborted(signal, closeEnv, () => place(made, env));
     const { folder, state } = placed;
     const run = new Run<AgentStep>({
       trainable: made,
       total: settings.steps,
+      settings,
       reportPeriod: settings.logPeriodSteps,
       folder,
       keepCheckpoints: settings.keepCheckpoints,
@@ -164,9 +181,11 @@ async function prepare(
       trackers: [
         scores(),
         recovery,
-        ...(folder ? [metricsFile(folder.metricsPath), ...(folderTrackers?.(folder) ?? [])] : []),
+        ...(folder ? [metricsFile(folder.metricsPath, note), ...(folderTrackers?.(folder) ?? [])] : []),
         ...trackers,
-        ...(folder && settings.recordPeriodEpisodes > 0 ? [recordEpisodes(env, folder, settings)] : []),
+        ...(folder && settings.recordPeriodEpisodes > 0
+          ? [tolerant(recordEpisodes(env, folder, settings), 'recording episodes', note)]
+          : []),
         ...(settings.evaluationPeriodSteps > 0 ? [evaluateEvery(definition, settings, options)] : []),
         saveEvery(settings.checkpointPeriodSteps),
       ],
@@ -189,6 +208,28 @@ async function prepare(
     await closeEnv();
     if (placed.isNew) await placed.folder?.discard();
     throw error;
+  }
+}
+
+/**
+ * Does work that waits for environments, such as playing hours of episodes again; a request to stop ends it.
+ * @throws InterruptedError where it was ended so.
+ */
+async function untilAborted<T>(
+  signal: AbortSignal | undefined,
+  close: () => Promise<void>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const onAbort = () => void close();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    const result = await work();
+    if (signal?.aborted) throw new InterruptedError('stopped before its first step: nothing has changed');
+    return result;
+  } catch (error) {
+    throw signal?.aborted ? new InterruptedError('stopped before its first step: nothing has changed') : error;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
   }
 }
 

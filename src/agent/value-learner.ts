@@ -6,7 +6,7 @@ import type { FrameArray, ReplayOptions } from '../replay/index.ts';
 import type { Numbers } from '../runs/events.ts';
 import type { State, StoredTensors } from '../runs/trainable.ts';
 import { defineStep, type Precision, type StepOutputs, type TensorOf } from '../runtime/compile/index.ts';
-import { assignEffectiveWeights, dataDependentInit } from '../weightnorm/index.ts';
+import { assignEffectiveWeights, dataDependentInit, isNormalizedLayer } from '../weightnorm/index.ts';
 import { createLearner } from './learner.ts';
 import { networkInput, statesInput, statesTensor, transitionInputs } from './states.ts';
 
@@ -52,6 +52,8 @@ export interface ValueLearner {
    * @returns Warnings for the user.
    */
   initializeFromData(states: FrameArray): readonly string[];
+  /** Notes in the online network that its weights come from such an initialisation, for what is saved of it. */
+  markInitialized(): void;
   /** The online network, with the weights that it has now. */
   currentNetwork(): tf.LayersModel;
   getState(): State;
@@ -110,6 +112,9 @@ export function createValueLearner(options: ValueLearnerOptions): ValueLearner {
       learner.push();
       input.dispose();
       return warnings;
+    },
+    markInitialized() {
+      for (const layer of online.layers) if (isNormalizedLayer(layer)) layer.dataInitialized = true;
     },
     currentNetwork() {
       learner.pull();

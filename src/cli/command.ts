@@ -43,7 +43,7 @@ const USER_ERRORS = [
   SidecarStartError,
 ];
 /** As a shell says that Ctrl-C has ended a program. */
-const INTERRUPTED = 130;
+export const INTERRUPTED = 130;
 
 /**
  * Parses the command line and runs the command. Bad input ends with one line on stderr and exit code 2, anything else

@@ -1,3 +1,12 @@
-export { newCommand, numberIn, runCommand, shellWord, UsageError, wholeNumber, writeResult } from './command.ts';
+export {
+  INTERRUPTED,
+  newCommand,
+  numberIn,
+  runCommand,
+  shellWord,
+  UsageError,
+  wholeNumber,
+  writeResult,
+} from './command.ts';
 export { printable, say } from './printable.ts';
 export { addSettings, givenSettings, kebab, optionName } from './schema-options.ts';

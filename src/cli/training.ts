@@ -6,7 +6,7 @@ import type { Run, RunSummary } from '../runs/run.ts';
 import type { Tracker } from '../runs/tracker.ts';
 import type { RunStep, Unit } from '../runs/trainable.ts';
 import { commandLine } from '../runtime/native-packages.ts';
-import { shellWord, UsageError, writeResult } from './command.ts';
+import { shellWord, UsageError, wholeNumber, writeResult } from './command.ts';
 import { onInterrupt } from './interrupt.ts';
 import { say } from './printable.ts';
 import { type ProgressDisplay, progressDisplay, showProgress } from './progress.ts';
@@ -17,6 +17,7 @@ export interface TrainingOptions {
   runDir?: string;
   resume?: true;
   forceUnlock?: true;
+  checkpoint?: number;
   printConfig?: true;
   json?: true;
 }
@@ -26,6 +27,7 @@ export function addTrainingOptions(command: Command, defaultRunDir: string): Com
   return command
     .option('--run-dir <folder>', `where the run is written (default: ${defaultRunDir})`)
     .option('--resume', 'continue the run in --run-dir from its newest checkpoint')
+    .option('--checkpoint <step>', 'with --resume: go back to the checkpoint of this step', wholeNumber(0))
     .option('--force-unlock', "with --resume: take the run folder's lock from a process that is gone for certain")
     .option('--print-config', 'print the settings that would be used, as JSON, and stop')
     .option('--json', 'print the result as one JSON object on stdout, and nothing else');
@@ -37,10 +39,11 @@ export function addTrainingOptions(command: Command, defaultRunDir: string): Com
  * @throws UsageError
  */
 export function checkTrainingOptions(
-  { runDir, resume, forceUnlock, printConfig }: TrainingOptions,
+  { runDir, resume, forceUnlock, checkpoint, printConfig }: TrainingOptions,
   choices: Readonly<Record<string, string | undefined>>,
 ): void {
   if (!resume) {
+    if (checkpoint !== undefined) throw new UsageError(`--checkpoint ${checkpoint} goes with --resume`);
     if (forceUnlock) throw new UsageError('--force-unlock goes with --resume: a new run has no lock');
     return;
   }

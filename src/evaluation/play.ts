@@ -38,7 +38,8 @@ function evaluationSeed(seed: number, number: number): number {
 /**
  * Plays whole episodes with a policy that does not learn. Environment i plays episodes i, i + numEnvs, ...; each has
  * its own seed and random numbers, so the same seed gives the same scores.
- * @returns The episodes in their order.
+ * @returns The first episodes in their order: all that were asked for, or, where it was asked to stop, those before the
+ *   first that had not ended. So what is left does not lean to short episodes.
  */
 export async function playEpisodes(options: PlayOptions): Promise<FinishedEpisode[]> {
   const { env, policy, episodes, seed, epsilon, listen } = options;
@@ -52,7 +53,7 @@ export async function playEpisodes(options: PlayOptions): Promise<FinishedEpisod
   const numbers = Array.from({ length: numEnvs }, (_, lane) => lane);
   const generators = numbers.map((number) => new Generator(evaluationSeed(seed, number), 'actions'));
   const listeners = numbers.map((number) => (number < episodes ? listen?.(number) : undefined));
-  const finished: FinishedEpisode[] = [];
+  const finished = new Array<FinishedEpisode | undefined>(episodes).fill(undefined);
   let left = episodes;
 
   const observationOf = (observations: ObservationArray, lane: number) => {
@@ -98,5 +99,6 @@ export async function playEpisodes(options: PlayOptions): Promise<FinishedEpisod
     }
   }
   forget();
-  return finished.filter((episode) => episode !== undefined);
+  const missing = finished.indexOf(undefined);
+  return finished.slice(0, missing === -1 ? episodes : missing) as FinishedEpisode[];
 }

@@ -71,6 +71,16 @@ export class Checkpoints {
     throw damage;
   }
 
+  /** Renames the checkpoints after a step, for a run that goes back to it and will write them anew. */
+  async setAsideAfter(step: number, note?: (line: string) => void): Promise<void> {
+    for (const later of (await this.list()).filter((checkpoint) => checkpoint.step > step)) {
+      let aside = `${later.path}-set-aside`;
+      for (let copy = 2; existsSync(aside); copy++) aside = `${later.path}-set-aside-${copy}`;
+      await rename(later.path, aside);
+      note?.(`going back to step ${step}: the checkpoint of step ${later.step} is now ${aside}`);
+    }
+  }
+
   /**
    * Writes a checkpoint with `write`, which fills an empty folder, and renames it in: it is there whole or not at all.
    * Only then are older ones removed, but for the newest `keep`. A whole one of the same step stays as it is, since the

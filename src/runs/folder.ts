@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFileWith } from '../files/atomic.ts';
-import { DamagedFileError } from '../files/errors.ts';
+import { DamagedFileError, FileError, isSystemError, withFile } from '../files/errors.ts';
+import { makeFolder } from '../files/make-folder.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { parseDescription, type RunDescription } from './description.ts';
 import { RunFolderError } from './errors.ts';
@@ -25,7 +26,7 @@ export class RunFolder {
 
   /**
    * A new run: makes the folder, locks it and writes its description.
-   * @throws RunFolderError for a folder that has anything in it.
+   * @throws RunFolderError for a folder that has anything in it, and where nothing can be written.
    */
   static async create(path: string, description: RunDescription): Promise<RunFolder> {
     if (existsSync(path) && (await listFolder(path)).length > 0) {
@@ -33,12 +34,19 @@ export class RunFolder {
         `run folder ${path} is not empty: continue its run with --resume, or name another folder with --run-dir`,
       );
     }
-    await mkdir(path, { recursive: true });
     const folder = new RunFolder(path);
-    folder.lock();
-    await replaceFileWith(folder.configPath, async (file) => {
-      await file.writeFile(`${JSON.stringify(description, null, 2)}\n`);
-    });
+    try {
+      await makeFolder(path);
+      folder.lock();
+      await replaceFileWith(folder.configPath, async (file) => {
+        await file.writeFile(`${JSON.stringify(description, null, 2)}\n`);
+      });
+    } catch (error) {
+      if (error instanceof FileError) throw new RunFolderError(error.message);
+      throw isSystemError(error)
+        ? new RunFolderError(new FileError(path, 'a run cannot be written there', error).message)
+        : error;
+    }
     return folder;
   }
 
@@ -114,10 +122,12 @@ export class RunFolder {
       saveExtras?: ((folder: string) => Promise<void>) | undefined;
     },
   ): Promise<string> {
-    return this.checkpoints.write(step, keep, async (temporary) => {
-      await writeState(temporary, trainable.getState(), loop);
-      await saveExtras?.(temporary);
-    });
+    return withFile(this.path, 'the checkpoint cannot be written', () =>
+      this.checkpoints.write(step, keep, async (temporary) => {
+        await writeState(temporary, trainable.getState(), loop);
+        await saveExtras?.(temporary);
+      }),
+    );
   }
 
   /** Removes what `create` made, for a run that failed before its first step; files of others stay. */

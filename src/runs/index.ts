@@ -10,7 +10,7 @@ export { type ResumePoint, resumeIn } from './resume.ts';
 export { Run, type RunOptions, type RunSummary } from './run.ts';
 export { type LoopState, readLoopState, readState } from './state.ts';
 export { openTensorBoard, type TensorBoardWriter, tensorBoardScalars } from './tensorboard.ts';
-export { saveEvery, type Tracker } from './tracker.ts';
+export { saveEvery, type Tracker, tolerant } from './tracker.ts';
 export {
   crossed,
   type NewTensors,

@@ -1,7 +1,11 @@
 import { closeSync, existsSync, openSync, statSync, truncateSync, writeSync } from 'node:fs';
+import { FileError } from '../files/errors.ts';
 
 /** A file of one JSON object a line, which a resumed run goes on with. */
 export class JsonLog {
+  /** How much of what the checkpoint knew of is gone. */
+  readonly missingBytes: number;
+  private readonly path: string;
   private readonly file: number;
   private bytes: number;
 
@@ -11,6 +15,8 @@ export class JsonLog {
    */
   constructor(path: string, keepBytes = 0) {
     const size = existsSync(path) ? statSync(path).size : 0;
+    this.path = path;
+    this.missingBytes = Math.max(0, keepBytes - size);
     if (size > keepBytes) truncateSync(path, keepBytes);
     this.file = openSync(path, 'a');
     this.bytes = Math.min(size, keepBytes);
@@ -22,7 +28,11 @@ export class JsonLog {
   }
 
   write(values: object): void {
-    this.bytes += writeSync(this.file, `${JSON.stringify(values)}\n`);
+    try {
+      this.bytes += writeSync(this.file, `${JSON.stringify(values)}\n`);
+    } catch (error) {
+      throw new FileError(this.path, 'a line cannot be written', error);
+    }
   }
 
   close(): void {

@@ -14,6 +14,8 @@ export interface RunOptions<S extends RunStep> {
   readonly trainable: Trainable<S>;
   /** Length of the run, in the trainable's unit. */
   readonly total: number;
+  /** The settings that a run resumed from its checkpoints must have. */
+  readonly settings?: object | undefined;
   /** Means of what was learned become an event whenever a multiple of this is reached, in the trainable's unit. */
   readonly reportPeriod: number;
   /** Where checkpoints are written; without it, none are. */
@@ -229,6 +231,7 @@ export class Run<S extends RunStep = RunStep> implements AsyncIterable<S> {
       formatVersion: 2,
       wallSeconds: this.wallSeconds,
       reportedAt: this.reportedAt,
+      ...(this.options.settings && { settings: { ...this.options.settings } }),
       sums: this.means.sums,
       latest: this.latest,
       trackers: {},

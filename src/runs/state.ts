@@ -28,6 +28,8 @@ const loopSchema = z.strictObject({
   wallSeconds: z.number().min(0),
   /** Where the last line of means was written, in the run's unit. */
   reportedAt: z.int().min(0),
+  /** The settings of config.json, which a resumed run must still have. */
+  settings: z.record(z.string(), z.unknown()).optional(),
   /** What was gathered since the last line of means. */
   sums,
   /** The numbers of the newest event of each kind. */

@@ -31,3 +31,32 @@ export function saveEvery(period: number): Tracker {
     onStep: (step, run) => (crossed(step, period) ? run.save() : undefined),
   };
 }
+
+/**
+ * A tracker whose trouble does not end the run, such as one that writes what is only looked at: the first failure is
+ * told, and from then on it is left out.
+ * @param what It, in words.
+ */
+export function tolerant<S extends RunStep>(
+  tracker: Tracker<S>,
+  what: string,
+  note: ((line: string) => void) | undefined,
+): Tracker<S> {
+  let isLeftOut = false;
+  const guarded = async (work: () => void | Promise<void>) => {
+    if (isLeftOut) return;
+    try {
+      await work();
+    } catch (error) {
+      isLeftOut = true;
+      note?.(`${what} stops here, the run goes on: ${(error as Error).message}`);
+    }
+  };
+  return {
+    ...tracker,
+    onStep: (step, run) => tracker.onStep && guarded(() => tracker.onStep?.(step, run)),
+    onEvent: (event, run) => tracker.onEvent && guarded(() => tracker.onEvent?.(event, run)),
+    onCheckpoint: (path, run) => tracker.onCheckpoint && guarded(() => tracker.onCheckpoint?.(path, run)),
+    close: () => guarded(() => tracker.close?.()),
+  };
+}

@@ -51,9 +51,9 @@ export function describeProblem(
 ): string {
   const spelled = file === undefined ? spelling : undefined;
   const subject = value === undefined ? '' : `{${key}} ${showSetting(value)}${reason.startsWith(':') ? '' : ' '}`;
-  const sentence = `${subject}${reason}`;
-  const text = mend === undefined ? sentence : `${sentence}${/:|\?$/.test(reason) ? ';' : ':'} ${mend}`;
-  return `${file === undefined ? '' : `${file}: `}${spellSettings(text, spelled)}`;
+  const sentence = `${file === undefined ? '' : `${file}: `}${spellSettings(`${subject}${reason}`, spelled)}`;
+  if (mend === undefined) return sentence;
+  return `${sentence}${/:|\?$/.test(reason) ? ';' : ':'} ${spellSettings(mend, spelling)}`;
 }
 
 /** A value as it is typed on a command line: a list with commas. */

@@ -9,7 +9,7 @@ import { type ResumePoint, resumeIn } from '../runs/resume.ts';
 import { Run } from '../runs/run.ts';
 import { readState } from '../runs/state.ts';
 import { type TensorBoardWriter, tensorBoardScalars } from '../runs/tensorboard.ts';
-import { saveEvery, type Tracker } from '../runs/tracker.ts';
+import { saveEvery, type Tracker, tolerant } from '../runs/tracker.ts';
 import { StateError } from '../runs/trainable.ts';
 import { precisionWarning } from '../runtime/tensorflow.ts';
 import { parseSettings, resumedSettings, SettingError } from '../settings/index.ts';
@@ -36,6 +36,8 @@ export interface TaskRunOptions {
     | undefined;
   /** Takes the folder's lock, whoever has it. */
   readonly forceUnlock?: boolean | undefined;
+  /** The update of the checkpoint to go back to; the newest whole one where undefined. */
+  readonly checkpoint?: number | undefined;
 }
 
 /** A new run of a task in an empty or new folder, ready to be gone through. */
@@ -66,7 +68,9 @@ export async function resumeTaskRun(given: Partial<TaskSettings>, options: TaskR
   const folder = RunFolder.open(options.runDir);
   const { definition, settings: stored } = await readTaskRun(folder);
   const settings = resumedSettings(definition, stored, given) as TaskSettings;
-  return resumeIn(folder, { force: options.forceUnlock, note: options.note }, (point) =>
+  const { forceUnlock: force, note, checkpoint } = options;
+  const from = { force, note, checkpoint, settings: stored, changeable: definition.changeable };
+  return resumeIn(folder, from, (point) =>
     prepare(definition, settings, options, { isNew: false, point }, async () => folder),
   );
 }
@@ -151,12 +155,13 @@ async function prepare(
     const run = new Run({
       trainable: training,
       total,
+      settings,
       reportPeriod: settings.logPeriodUpdates,
       folder,
       keepCheckpoints: settings.keepCheckpoints,
       trackers: [
-        metricsFile(folder.metricsPath),
-        ...(board ? [tensorBoardScalars(board)] : []),
+        metricsFile(folder.metricsPath, note),
+        ...(board ? [tolerant(tensorBoardScalars(board), 'TensorBoard', note)] : []),
         ...trackers,
         evaluateEpochs(training, settings.evaluationPeriodEpochs, { folder: folder.picturesPath, board }),
         saveEvery(settings.checkpointPeriodEpochs * training.perEpoch),

@@ -69,6 +69,7 @@ function taped(given: Partial<DqnSettings>, explores: (lane: number) => boolean 
         write('initialize');
         return ['a warning'];
       },
+      markInitialized: () => write('mark'),
       currentNetwork: () => {
         throw new Error('not asked for');
       },
