@@ -1,12 +1,21 @@
 import { Option } from 'commander';
 import { findAgent } from '../agents/registry.ts';
 import { evaluateAgentRun, protocols } from '../src/agent/evaluate.ts';
-import { INTERRUPTED, newCommand, numberIn, runCommand, say, wholeNumber, writeResult } from '../src/cli/index.ts';
+import {
+  INTERRUPTED,
+  newCommand,
+  numberIn,
+  path,
+  runCommand,
+  say,
+  wholeNumber,
+  writeResult,
+} from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import { startTensorFlow } from '../src/cli/tensorflow.ts';
 
 const command = newCommand('evaluate-agent', 'Plays whole episodes with a trained agent and reports its scores.')
-  .requiredOption('--run <folder>', 'the run folder that train-agent wrote')
+  .requiredOption('--run <folder>', 'the run folder that train-agent wrote', path)
   .option('--episodes <count>', 'episodes to play', wholeNumber(1), 10)
   .option(
     '--seed <integer>',

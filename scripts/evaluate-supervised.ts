@@ -1,4 +1,4 @@
-import { newCommand, runCommand, say, wholeNumber, writeResult } from '../src/cli/index.ts';
+import { newCommand, path, runCommand, say, wholeNumber, writeResult } from '../src/cli/index.ts';
 import { exitOnInterrupt } from '../src/cli/interrupt.ts';
 import { progressDisplay } from '../src/cli/progress.ts';
 import { startTensorFlow } from '../src/cli/tensorflow.ts';
@@ -8,7 +8,7 @@ const command = newCommand(
   'evaluate-supervised',
   'Tests a network that train-supervised trained, on the whole test set.',
 )
-  .requiredOption('--run <folder>', 'the run folder that train-supervised wrote')
+  .requiredOption('--run <folder>', 'the run folder that train-supervised wrote', path)
   .option('--checkpoint <updates>', 'which checkpoint (default: the newest)', wholeNumber(0))
   .option(
     '--importance-samples <count>',

@@ -13,7 +13,7 @@ import { Run } from '../runs/run.ts';
 import type { LoopState } from '../runs/state.ts';
 import { saveEvery, type Tracker, tolerant } from '../runs/tracker.ts';
 import { precisionWarning } from '../runtime/tensorflow.ts';
-import { parseSettings, resumedSettings, SettingError } from '../settings/index.ts';
+import { fromFile, parseSettings, resumedSettings, SettingError } from '../settings/index.ts';
 import type { Agent, AgentStep } from './agent.ts';
 import type { AgentParts, AnyAgentDefinition } from './definition.ts';
 import { makeEnv } from './environment.ts';
@@ -132,7 +132,7 @@ export async function readAgentRun(
         'it, or evaluate it, from the program that has this environment',
     );
   }
-  const definition = find(name);
+  const definition = fromFile(folder.configPath, () => find(name));
   const parsed = parseSettings(definition, settings, folder.configPath) as AgentSettings;
   const module = /^(.*):/.exec(parsed.envId ?? '')?.[1];
   if (module !== undefined && env === undefined && !trusted) {

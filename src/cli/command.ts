@@ -60,12 +60,22 @@ export async function runCommand(command: Command, argv = process.argv): Promise
     writeLast(`${command.name()}: ended without a result, waiting for something that never came: please report this\n`);
   });
   try {
+    checkWorkingFolder();
     await command.parseAsync(argv);
   } catch (error) {
     const isHelp = error instanceof CommanderError && error.exitCode === 0; // --help, --version
     if (!isHelp) fail(command, error, argv.includes('--debug'));
   }
   ended = true;
+}
+
+/** Without one nothing that is named by a relative path can be found, and Node.js fails in many ways. */
+function checkWorkingFolder(): void {
+  try {
+    process.cwd();
+  } catch {
+    throw new UsageError('the working folder has been deleted: go to another one with cd');
+  }
 }
 
 function fail(command: Command, error: unknown, debug: boolean): void {
@@ -133,6 +143,12 @@ export function numberIn(minimum: number, maximum: number): (text: string) => nu
     }
     return value;
   };
+}
+
+/** Parses the path of a file or folder, for commander's options. */
+export function path(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It takes a path, which cannot be empty.');
+  return text;
 }
 
 /** A path or other word as a shell takes it: lines that are to be pasted must survive spaces and quotes. */

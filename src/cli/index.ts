@@ -2,6 +2,7 @@ export {
   INTERRUPTED,
   newCommand,
   numberIn,
+  path,
   runCommand,
   shellWord,
   UsageError,

@@ -62,12 +62,13 @@ export function givenSettings(command: Command, schema: Settings): Record<string
 
 function parseSetting(field: z.ZodType, raw: string): unknown {
   const asNumber = raw.trim() === '' ? Number.NaN : Number(raw.replaceAll('_', ''));
-  const asList = raw.split(',').map(Number);
+  const asList = raw.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
   for (const value of [asNumber, raw, asList]) {
     const result = field.safeParse(value);
     if (result.success) return result.data;
   }
-  const failed = field.safeParse(Number.isNaN(asNumber) ? raw : asNumber);
+  const value = field instanceof z.ZodArray ? asList : Number.isNaN(asNumber) ? raw : asNumber;
+  const failed = field.safeParse(value);
   throw new InvalidArgumentError(failed.success ? '' : `${failed.error.issues[0].message}.`);
 }
 

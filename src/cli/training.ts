@@ -6,7 +6,7 @@ import type { Run, RunSummary } from '../runs/run.ts';
 import type { Tracker } from '../runs/tracker.ts';
 import type { RunStep, Unit } from '../runs/trainable.ts';
 import { commandLine } from '../runtime/native-packages.ts';
-import { shellWord, UsageError, wholeNumber, writeResult } from './command.ts';
+import { path, shellWord, UsageError, wholeNumber, writeResult } from './command.ts';
 import { onInterrupt } from './interrupt.ts';
 import { say } from './printable.ts';
 import { type ProgressDisplay, progressDisplay, showProgress } from './progress.ts';
@@ -25,7 +25,7 @@ export interface TrainingOptions {
 /** Adds the options of every command that trains. @param defaultRunDir In words, such as `runs/<task>-seed<seed>`. */
 export function addTrainingOptions(command: Command, defaultRunDir: string): Command {
   return command
-    .option('--run-dir <folder>', `where the run is written (default: ${defaultRunDir})`)
+    .option('--run-dir <folder>', `where the run is written (default: ${defaultRunDir})`, path)
     .option('--resume', 'continue the run in --run-dir from its newest checkpoint')
     .option('--checkpoint <step>', 'with --resume: go back to the checkpoint of this step', wholeNumber(0))
     .option('--force-unlock', "with --resume: take the run folder's lock from a process that is gone for certain")

@@ -56,6 +56,15 @@ export function describeProblem(
   return `${sentence}${/:|\?$/.test(reason) ? ';' : ':'} ${spellSettings(mend, spelling)}`;
 }
 
+/** Does something with settings from a file; a `SettingError` then names the file. */
+export function fromFile<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof SettingError ? new SettingError(error, file) : error;
+  }
+}
+
 /** A value as it is typed on a command line: a list with commas. */
 export function showSetting(value: unknown): string {
   if (Array.isArray(value)) return value.join(',');

@@ -1,4 +1,11 @@
-export { describeProblem, SettingError, type SettingProblem, showSetting, spellSettings } from './errors.ts';
+export {
+  describeProblem,
+  fromFile,
+  SettingError,
+  type SettingProblem,
+  showSetting,
+  spellSettings,
+} from './errors.ts';
 export { choice, flag, number, precision, seed, sizes, wholeNumber } from './fields.ts';
 export { nearest } from './nearest.ts';
 export {

@@ -12,7 +12,7 @@ import { type TensorBoardWriter, tensorBoardScalars } from '../runs/tensorboard.
 import { saveEvery, type Tracker, tolerant } from '../runs/tracker.ts';
 import { StateError } from '../runs/trainable.ts';
 import { precisionWarning } from '../runtime/tensorflow.ts';
-import { parseSettings, resumedSettings, SettingError } from '../settings/index.ts';
+import { fromFile, parseSettings, resumedSettings, SettingError } from '../settings/index.ts';
 import { evaluateEpochs } from './evaluate-epochs.ts';
 import type { TaskSettings } from './settings.ts';
 import type { TaskEvaluateOptions } from './task.ts';
@@ -130,7 +130,7 @@ export async function readTaskRun(
   if (kind !== 'supervised') {
     throw new DamagedFileError(folder.path, 'it is the run of an agent: use train-agent and evaluate-agent for it');
   }
-  const definition = findTask(name);
+  const definition = fromFile(folder.configPath, () => findTask(name));
   return { definition, preset, settings: parseSettings(definition, settings, folder.configPath) as TaskSettings };
 }
 

@@ -82,7 +82,7 @@ function runIn(folder: RunFolder, counter: Counter, options: Partial<RunOptions<
 
 function resume(counter: Counter, options: Partial<RunOptions<RunStep>> = {}, note?: (line: string) => void) {
   const folder = RunFolder.open(path);
-  return resumeIn(folder, { note }, async (point) => {
+  return resumeIn(folder, { note, settings: {}, changeable: [] }, async (point) => {
     if (point) counter.setState(point.state);
     return runIn(folder, counter, { state: point?.loop, ...options });
   });
