@@ -25,7 +25,13 @@ function withoutNoise<T>(noise: RegExp, work: () => T): T {
   } catch {
     return work(); // a closed terminal, say
   }
-  const folder = mkdtempSync(join(tmpdir(), 'weightnorm-rl-log-'));
+  let folder: string;
+  try {
+    folder = mkdtempSync(join(tmpdir(), 'weightnorm-rl-log-'));
+  } catch {
+    closeSync(original);
+    return work(); // a full disk: then the lines are seen
+  }
   const file = join(folder, 'stderr');
   try {
     // The lowest free number is the next one's: closed and opened again, it is 2.

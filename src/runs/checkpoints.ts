@@ -17,6 +17,8 @@ export interface Checkpoint {
 
 /** SHA-256 of each file of a checkpoint but this one, in hexadecimal, by its path in the folder. */
 const CHECKSUMS_FILE = 'checksums.json';
+/** A file that checkpoints of version 0.1.0 have, and no later one: they kept no checksums. */
+const OLD_FILE = 'trainer.json';
 const checksumsSchema = z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/));
 
 /** The checkpoints of one run, `checkpoints/<step>/`. */
@@ -122,12 +124,17 @@ async function isWhole(path: string): Promise<boolean> {
   }
 }
 
-/** @throws DamagedFileError naming the first file that is not as it was written. Version 0.1.0 kept no checksums. */
+/** @throws DamagedFileError naming the first file that is not as it was written. */
 async function verify(path: string): Promise<void> {
   const file = join(path, CHECKSUMS_FILE);
-  if (!existsSync(file)) return;
+  if (!existsSync(file)) {
+    if (existsSync(join(path, OLD_FILE))) return;
+    throw new DamagedFileError(file, 'it is missing');
+  }
   const expected = await readJson(file, checksumsSchema);
   const found = await checksums(path);
+  const foreign = Object.keys(found).find((name) => !(name in expected));
+  if (foreign !== undefined) throw new DamagedFileError(join(path, foreign), `${CHECKSUMS_FILE} does not list it`);
   for (const [name, sum] of Object.entries(expected)) {
     if (found[name] === sum) continue;
     const problem = found[name] === undefined ? 'it is missing' : 'its content has changed since it was written';

@@ -193,6 +193,21 @@ describe('checkpoints', () => {
     await expect(checkpoints.find(undefined)).rejects.toThrow('weights.bin: its content has changed');
   });
 
+  test.each([
+    ['without checksums', (path: string) => rmSync(join(path, 'checksums.json')), 'checksums.json: it is missing'],
+    ['with empty ones', (path: string) => writeFileSync(join(path, 'checksums.json'), '{}'), 'does not list it'],
+    [
+      'with a file too many',
+      (path: string) => writeFileSync(join(path, 'x'), ''),
+      'x: checksums.json does not list it',
+    ],
+  ])('one %s is damaged', async (_, damage, problem) => {
+    const { checkpoints } = await RunFolder.create(path, description);
+    await checkpoints.write(100, 3, writeMark);
+    damage(join(path, 'checkpoints/100'));
+    await expect(checkpoints.find(undefined)).rejects.toThrow(problem);
+  });
+
   test('a whole one of the same step stays; a damaged one gives way', async () => {
     const { checkpoints } = await RunFolder.create(path, description);
     await checkpoints.write(100, 3, writeMark);

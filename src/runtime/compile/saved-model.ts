@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FileError } from '../../files/errors.ts';
 import { refusedGraph } from './errors.ts';
 import { SERVING_TAG, serialiseSavedModel } from './graph-def.ts';
 import { type GraphNode, liveNodes } from './graph-node.ts';
@@ -29,14 +30,26 @@ const STALE_AFTER_MS = 60_000;
 /** The addon loads graphs from a folder only: it lives for the length of the load. */
 function loadBytes(binding: NativeBinding, bytes: Uint8Array, nodes: ReadonlySet<GraphNode>): number {
   removeFoldersOfDeadProcesses();
-  const folder = mkdtempSync(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
+  const folder = writeModel(bytes);
   try {
-    writeFileSync(join(folder, 'saved_model.pb'), bytes);
     return binding.loadSavedModel(folder, SERVING_TAG);
   } catch (error) {
     throw refusedGraph((error as Error).message, new Map(Array.from(nodes, (node) => [node.name, node.op])));
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Writes the graph into a new folder. @throws FileError where the temporary folder is full, for instance. */
+function writeModel(bytes: Uint8Array): string {
+  let folder: string | undefined;
+  try {
+    folder = mkdtempSync(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
+    writeFileSync(join(folder, 'saved_model.pb'), bytes);
+    return folder;
+  } catch (error) {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    throw new FileError(tmpdir(), 'a compiled step cannot be written there, or where TMPDIR says', error);
   }
 }
 
