@@ -10,8 +10,7 @@ import {
   type TrainingOptions,
   type TrainingWords,
 } from '../src/cli/training.ts';
-import { openTensorBoard, tensorBoardScalars } from '../src/runs/tensorboard.ts';
-import { tolerant } from '../src/runs/tracker.ts';
+import { openTolerantTensorBoard, tensorBoardScalars } from '../src/runs/tensorboard.ts';
 import { resolveSettings } from '../src/settings/index.ts';
 
 const command = newCommand(
@@ -80,8 +79,8 @@ command.action(async ({ agent, preset, trustModules, ...options }: TrainingOptio
       signal,
       note,
       trackers: [tracker],
-      folderTrackers: (folder) => [
-        tolerant(tensorBoardScalars(openTensorBoard(folder.tensorBoardPath)), 'TensorBoard', note),
+      folderTrackers: (folder, settings) => [
+        tensorBoardScalars(openTolerantTensorBoard(folder.tensorBoardPath, note), settings),
       ],
       onStart: ({ agent: made, settings: { steps }, env }) => {
         const environments = `${env.numEnvs} ${env.numEnvs === 1 ? 'environment' : 'environments'}`;

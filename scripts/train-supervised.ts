@@ -7,7 +7,7 @@ import {
   type TrainingOptions,
   type TrainingWords,
 } from '../src/cli/training.ts';
-import { openTensorBoard } from '../src/runs/tensorboard.ts';
+import { openTolerantTensorBoard } from '../src/runs/tensorboard.ts';
 import { resolveSettings } from '../src/settings/index.ts';
 import {
   type AnyTask,
@@ -73,7 +73,7 @@ command.action(async ({ task, recipe, ...options }: TrainingOptions & { task?: s
       note,
       forceUnlock: options.forceUnlock,
       checkpoint: options.checkpoint,
-      openBoard: openTensorBoard,
+      openBoard: (folder) => openTolerantTensorBoard(folder, note),
       trackers: [
         tracker,
         {

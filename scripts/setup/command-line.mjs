@@ -2,7 +2,7 @@
 
 // What the entry files setup.mjs, run.mjs and bin/weightnorm-rl.mjs do once the Node version is known to be good.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -75,8 +75,11 @@ export async function run([name = '', ...args]) {
       return;
     }
   }
+  const known = commands();
+  if (!known.includes(name)) {
+    fail(`There is no command ${JSON.stringify(name)}${known.length > 0 ? `: there are ${known.join(', ')}` : ''}.`, 2);
+  }
   const script = join(packageRoot, 'dist/scripts', `${name}.js`);
-  if (!/^[a-z-]+$/.test(name) || !existsSync(script)) fail(`There is no command "${name}".`, 2);
   if (isInstalled && !args.includes('--help') && !args.includes('-h')) refuseUnlessSetUp();
   // In this process, so that signals, the terminal and the exit code are the command's own.
   process.argv = [process.execPath, script, ...args];
@@ -89,7 +92,17 @@ export async function main([name, ...args]) {
   if (name !== undefined && name !== '--help') return run([name, ...args]);
   survivePipes();
   process.stdout.write(`Usage: npx weightnorm-rl setup [OPTIONS]    prepares a project for training; --help tells more
-       npx weightnorm-rl COMMAND [OPTIONS]  runs a command, such as train-agent or download-data\n`);
+       npx weightnorm-rl COMMAND [OPTIONS]  runs a command; --help tells more
+
+Commands: ${commands().join(', ')}\n`);
+}
+
+/** The commands that are there, once they are compiled. @returns {string[]} */
+function commands() {
+  const folder = join(packageRoot, 'dist/scripts');
+  if (!existsSync(folder)) return [];
+  const files = readdirSync(folder).filter((name) => name.endsWith('.js'));
+  return files.map((name) => name.slice(0, -'.js'.length)).sort();
 }
 
 /** @returns {string} */

@@ -118,9 +118,12 @@ export function checkDiskSpace(folder, neededBytes, purpose) {
   );
 }
 
-/** The first line that speaks of an error, without addresses. @param {string} output */
+/** The first line that tells of an error, without addresses. @param {string} output */
 function firstError(output) {
-  const line = output.split('\n').find((text) => /error/i.test(text)) ?? '';
+  // npm also tells which packages it fetches, and some are called "http-errors".
+  const lines = output.split('\n').filter((text) => /error/i.test(text) && !/^npm (?!err)/i.test(text));
+  const npmDetail = /^npm err(or|!) (code|errno|path|syscall) /i;
+  const line = lines.find((text) => !npmDetail.test(text)) ?? lines[0] ?? '';
   return line
     .replace(/\w+:\/\/\S+/g, '<address>')
     .trim()

@@ -31,7 +31,7 @@ export interface AgentRunOptions extends AgentParts {
   /** Further trackers, which hear of each step and event before a checkpoint is written. */
   readonly trackers?: readonly Tracker<AgentStep>[] | undefined;
   /** Trackers that write into the run's folder, such as TensorBoard's. */
-  readonly folderTrackers?: ((folder: RunFolder) => readonly Tracker<AgentStep>[]) | undefined;
+  readonly folderTrackers?: ((folder: RunFolder, settings: AgentSettings) => readonly Tracker<AgentStep>[]) | undefined;
   /** Asked to stop, the run saves and ends. */
   readonly signal?: AbortSignal | undefined;
   /** Hears what the user should know, a line each. */
@@ -181,7 +181,7 @@ async function prepare(
       trackers: [
         scores(),
         recovery,
-        ...(folder ? [metricsFile(folder.metricsPath, note), ...(folderTrackers?.(folder) ?? [])] : []),
+        ...(folder ? [metricsFile(folder.metricsPath, note), ...(folderTrackers?.(folder, settings) ?? [])] : []),
         ...trackers,
         ...(folder && settings.recordPeriodEpisodes > 0
           ? [tolerant(recordEpisodes(env, folder, settings), 'recording episodes', note)]

@@ -6,6 +6,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { DamagedFileError, MissingFileError } from '../files/errors.ts';
+import { commandLine } from '../runtime/native-packages.ts';
 import { sha256OfFile } from './checksum.ts';
 import { gzipFault } from './idx.ts';
 import type { LabelledImages } from './mnist.ts';
@@ -121,12 +122,12 @@ export function decodeCifar10(bytes: Uint8Array, path: string, records = RECORDS
   return { images, labels };
 }
 
-const MEND = 'get it again with "npm run download-data -- cifar10"';
+const MEND = `get it again with "${commandLine('download-data', 'cifar10')}"`;
 
 function absent(dataDir: string): Error {
   const error = new MissingFileError(join(dataDir, CIFAR10_ARCHIVE.name));
   error.message +=
-    `, nor ${TRAIN_FILES[0]}: run "npm run download-data -- cifar10 --data-dir ${dataDir}", ` +
+    `, nor ${TRAIN_FILES[0]}: run "${commandLine('download-data', `cifar10 --data-dir ${dataDir}`)}", ` +
     'or put there the binary version of CIFAR-10 from https://www.cs.toronto.edu/~kriz/cifar.html';
   return error;
 }

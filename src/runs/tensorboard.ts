@@ -2,6 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import type { Picture } from '../report/pictures.ts';
 import { DataType, type NativeBackend } from '../runtime/compile/native.ts';
 import { loadTensorFlow } from '../runtime/tensorflow.ts';
+import { sessionStart, summaryMetadata } from './tensorboard-messages.ts';
 import type { Tracker } from './tracker.ts';
 
 /** An event file for TensorBoard. What is written is on the disk after `flush` or `close`, or two minutes later. */
@@ -10,6 +11,8 @@ export interface TensorBoardWriter {
   scalar(name: string, value: number, step: number): void;
   /** A picture in the tab "Images", with a slider over the steps. `height` and `width` are in pixels. */
   image(name: string, png: Uint8Array, size: Pick<Picture, 'height' | 'width'>, step: number): void;
+  /** Settings, by name, for the tab "HParams", which compares runs by them. */
+  settings(settings: Readonly<Record<string, unknown>>): void;
   flush(): void;
   /** Ends the file and frees the one tensor that the writer holds. */
   close(): void;
@@ -45,14 +48,15 @@ export function openTensorBoard(folder: string): TensorBoardWriter {
     throw new Error(`${folder}: TensorBoard's event file cannot be opened there (${reason})`, { cause });
   }
 
-  /** As TensorFlow 2's `tf.summary.write` in Python; the plugin is the part of TensorBoard that shows the value. */
-  function write(plugin: 'scalars' | 'images', name: string, step: number, value: () => tf.Tensor, dtype: number) {
+  /** As TensorFlow 2's `tf.summary.write` in Python; the metadata says which part of TensorBoard shows the value. */
+  function write(metadata: Uint8Array, name: string, step: number, value: () => tf.Tensor, dtype: number) {
     const { binding } = backend;
     const int64 = new Int32Array(BigInt64Array.of(BigInt(step)).buffer); // tfjs has no such tensors
     const stepId = binding.createTensor([], DataType.int64, int64);
     try {
       tf.tidy(() => {
-        const inputs = [value(), tf.scalar(name, 'string'), tf.scalar(summaryMetadata(plugin), 'string')];
+        const about = tf.scalar(metadata as unknown as string, 'string'); // tfjs takes bytes for strings, its types do not
+        const inputs = [value(), tf.scalar(name, 'string'), about];
         const [writerId, ...inputIds] = backend.getInputTensorIds([writer, ...inputs]);
         const type = { name: 'T', type: binding.TF_ATTR_TYPE, value: dtype };
         binding.executeOp('WriteSummary', [type], [writerId, stepId, ...inputIds], 0);
@@ -63,11 +67,16 @@ export function openTensorBoard(folder: string): TensorBoardWriter {
   }
 
   return {
-    scalar: (name, value, step) => write('scalars', name, step, () => tf.scalar(value), DataType.float32),
+    scalar: (name, value, step) =>
+      write(summaryMetadata('scalars'), name, step, () => tf.scalar(value), DataType.float32),
     image(name, png, { height, width }, step) {
-      // tfjs takes bytes for strings, its types do not.
       const parts = [Buffer.from(`${width}`), Buffer.from(`${height}`), png] as unknown as string[];
-      write('images', name, step, () => tf.tensor1d(parts, 'string'), STRING);
+      write(summaryMetadata('images'), name, step, () => tf.tensor1d(parts, 'string'), STRING);
+    },
+    settings(settings) {
+      const metadata = summaryMetadata('hparams', sessionStart(settings, Date.now() / 1000));
+      // The name and the empty tensor are what the tab looks for.
+      write(metadata, '_hparams_/session_start_info', 0, () => tf.tensor1d([], 'float32'), DataType.float32);
     },
     flush: () => backend.flushSummaryWriter(writer),
     close() {
@@ -77,16 +86,46 @@ export function openTensorBoard(folder: string): TensorBoardWriter {
   };
 }
 
-/** The protocol buffer `SummaryMetadata { plugin_data: { plugin_name } }`: field 1 with a length, twice. */
-function summaryMetadata(plugin: string): string {
-  return String.fromCharCode(10, plugin.length + 2, 10, plugin.length) + plugin;
+/**
+ * A writer whose trouble does not end the run: what fails first, the opening included, is told, and from then on nothing
+ * is written.
+ * @param note Hears of it, in one line.
+ */
+export function openTolerantTensorBoard(folder: string, note: ((line: string) => void) | undefined): TensorBoardWriter {
+  let board: TensorBoardWriter | undefined;
+  const guarded = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      note?.(`TensorBoard stops here, the run goes on: ${(error as Error).message}`);
+      const failed = board;
+      board = undefined;
+      try {
+        failed?.close();
+      } catch {
+        // what it still held cannot be written either
+      }
+    }
+  };
+  guarded(() => {
+    board = openTensorBoard(folder);
+  });
+  return {
+    scalar: (...args) => guarded(() => board?.scalar(...args)),
+    image: (...args) => guarded(() => board?.image(...args)),
+    settings: (...args) => guarded(() => board?.settings(...args)),
+    flush: () => guarded(() => board?.flush()),
+    close: () => guarded(() => board?.close()),
+  };
 }
 
 /**
  * Writes the numbers of every event as scalars, such as `train/loss` and `episode/return`, over the run's unit.
  * @param board What `openTensorBoard` has opened; closed with the run.
+ * @param settings The run's settings, for the tab "HParams".
  */
-export function tensorBoardScalars(board: TensorBoardWriter): Tracker {
+export function tensorBoardScalars(board: TensorBoardWriter, settings?: Readonly<Record<string, unknown>>): Tracker {
+  if (settings !== undefined) board.settings(settings);
   return {
     onEvent({ kind, numbers, position, wallSeconds }) {
       if (kind === 'episode') {

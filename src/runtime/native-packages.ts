@@ -17,7 +17,7 @@ export function setupCommand(option?: '--force'): string {
 
 /** What to type to run a command of ours with these arguments, which are to be quoted for a shell already. */
 export function commandLine(name: string, args: string): string {
-  return isInstalled ? `npx ${name} ${args}` : `npm run ${name} -- ${args}`;
+  return isInstalled ? `npx weightnorm-rl ${name} ${args}` : `npm run ${name} -- ${args}`;
 }
 
 /** `require` for such packages: from the nearest `.setup` upward from this package, then from the working folder. */

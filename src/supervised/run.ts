@@ -13,6 +13,7 @@ import { saveEvery, type Tracker, tolerant } from '../runs/tracker.ts';
 import { StateError } from '../runs/trainable.ts';
 import { precisionWarning } from '../runtime/tensorflow.ts';
 import { fromFile, parseSettings, resumedSettings, SettingError } from '../settings/index.ts';
+import { drawPictures } from './draw-pictures.ts';
 import { evaluateEpochs } from './evaluate-epochs.ts';
 import type { TaskSettings } from './settings.ts';
 import type { TaskEvaluateOptions } from './task.ts';
@@ -161,9 +162,10 @@ async function prepare(
       keepCheckpoints: settings.keepCheckpoints,
       trackers: [
         metricsFile(folder.metricsPath, note),
-        ...(board ? [tolerant(tensorBoardScalars(board), 'TensorBoard', note)] : []),
+        ...(board ? [tensorBoardScalars(board, { task: definition.name, ...settings })] : []),
         ...trackers,
-        evaluateEpochs(training, settings.evaluationPeriodEpochs, { folder: folder.picturesPath, board }),
+        evaluateEpochs(training, settings.evaluationPeriodEpochs),
+        tolerant(drawPictures(task, { folder: folder.picturesPath, board }), 'drawing pictures', note),
         saveEvery(settings.checkpointPeriodEpochs * training.perEpoch),
       ],
       measure: processNumbers,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { encodePng, type Picture } from '../../src/report/pictures.ts';
-import { openTensorBoard, type TensorBoardWriter } from '../../src/runs/tensorboard.ts';
+import { openTensorBoard, openTolerantTensorBoard, type TensorBoardWriter } from '../../src/runs/tensorboard.ts';
 import { askPython } from '../python-oracle.ts';
 
 let parent: string;
@@ -90,5 +90,57 @@ describe('a TensorBoard event file', () => {
     expect(() => board.scalar('a', 1, 1.5)).toThrow(/^[^\n]*1\.5[^\n]*integer$/);
     board.close();
     expect(tensorCounts()).toEqual(before);
+  });
+
+  test('has the settings of the run, in the form that the tab HParams reads', () => {
+    const before = tensorCounts();
+    const board = openTensorBoard(folder);
+    const earliest = Date.now() / 1000;
+    const text = 'x'.repeat(300); // a length of two bytes
+    board.settings({
+      learningRate: 2.5e-4,
+      doubleQ: true,
+      clip: false,
+      game: 'Pong – é',
+      hiddenUnits: [8, 4],
+      envId: null,
+      text,
+    });
+    board.close();
+    expect(tensorCounts()).toEqual(before);
+    const [[written]] = readEvents() as { settings: object; seconds: number }[][];
+    expect(written).toMatchObject({ tag: '_hparams_/session_start_info', plugin: 'hparams', step: 0 });
+    expect(written.settings).toEqual({
+      learningRate: 2.5e-4,
+      doubleQ: true,
+      clip: false,
+      game: 'Pong – é',
+      hiddenUnits: '[8,4]',
+      text,
+    });
+    expect(written.seconds).toBeGreaterThanOrEqual(earliest);
+  });
+
+  test('that a run is not to end for is told of once, when it opens or later, and then left out', () => {
+    const before = tensorCounts();
+    const file = join(parent, 'a-file');
+    writeFileSync(file, '');
+    const notes: string[] = [];
+    const never = openTolerantTensorBoard(file, (line) => notes.push(line));
+    never.scalar('a', 1, 1);
+    never.settings({ seed: 1 });
+    never.flush();
+    never.close();
+    const cause = `${file}: TensorBoard's event file cannot be opened there (Not a directory)`;
+    expect(notes).toEqual([`TensorBoard stops here, the run goes on: ${cause}`]);
+
+    const until = openTolerantTensorBoard(folder, (line) => notes.push(line));
+    until.scalar('a', 1, 1);
+    until.scalar('a', 1, 1.5);
+    until.scalar('a', 1, 2);
+    until.close();
+    expect(notes).toHaveLength(2);
+    expect(tensorCounts()).toEqual(before);
+    expect(readEvents()).toEqual([[{ tag: 'a', plugin: 'scalars', step: 1, value: 1 }]]);
   });
 });

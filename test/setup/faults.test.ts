@@ -43,6 +43,14 @@ describe('faults', () => {
     );
   });
 
+  test("what npm fetches, such as http-errors, is not npm's error", async () => {
+    const line = await lineOf(
+      'echo "npm http cache http-errors@2.0.0 12ms"; echo "npm warn old lockfile error"; echo "npm error code EINVAL"; ' +
+        'echo "npm error syscall mkdir"; echo "npm error Invalid name: \\"a b\\""; exit 1',
+    );
+    expect(line).toContain('(exit code 1: npm error Invalid name: "a b"): see .setup/setup.log');
+  });
+
   test('a tool that is killed is named with the signal', async () => {
     expect(await lineOf('kill -9 $$')).toContain('Shell could not do its work (signal SIGKILL)');
   });

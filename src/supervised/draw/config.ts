@@ -3,14 +3,17 @@ import { choice, number, type Preset, wholeNumber } from '../../settings/index.t
 import { binarisation } from '../binary-mnist.ts';
 import { commonDefaults, commonSettings } from '../settings.ts';
 
+/** Pixels of an image's side. */
+const SIDE = 28;
+
 /** Every setting of a run of `--task draw-mnist`. */
 export const drawSchema = z.strictObject({
   ...commonSettings,
   normalization: choice('of every weight matrix; each column of each gate has its gain', ['none', 'weight']),
   binarisation,
   steps: wholeNumber('how often the network looks and writes', 'glimpses', 1),
-  readSize: wholeNumber("a glimpse's window is so wide and high", 'pixels', 2),
-  writeSize: wholeNumber("a stroke's window likewise", 'pixels', 2),
+  readSize: wholeNumber("a glimpse's window is so wide and high", 'pixels', 2, SIDE),
+  writeSize: wholeNumber("a stroke's window likewise", 'pixels', 2, SIDE),
   units: wholeNumber('of the encoder and of the decoder', 'units', 1),
   latentUnits: wholeNumber('of z in each step', 'units', 1),
   initialStd: number('standard deviation of the initial weights', 'weight units', 1e-6, 10),
