@@ -1,14 +1,23 @@
 import type * as tf from '@tensorflow/tfjs';
-import { oneHot } from '@tensorflow/tfjs';
+import { oneHot, onesLike } from '@tensorflow/tfjs';
 
 /** argmax_a Q(s, a): [batch, actions] to int32 [batch]. */
 export function greedyActions(actionValues: tf.Tensor2D): tf.Tensor1D {
   return actionValues.argMax<tf.Tensor1D>(1);
 }
 
+/**
+ * Marks one action each: int32 [batch] to int32 [batch, numActions], 1 at the action and 0 elsewhere. tf.oneHot takes no
+ * single action.
+ */
+export function actionMasks(actions: tf.Tensor1D, numActions: number): tf.Tensor2D {
+  if (numActions === 1) return onesLike(actions).expandDims<tf.Tensor2D>(1);
+  return oneHot(actions, numActions) as tf.Tensor2D;
+}
+
 /** Q(s, a) of one action each: [batch, actions] and int32 [batch] to [batch]. */
 export function valuesOf(actionValues: tf.Tensor2D, actions: tf.Tensor1D): tf.Tensor1D {
-  return actionValues.mul(oneHot(actions, actionValues.shape[1])).sum<tf.Tensor1D>(1);
+  return actionValues.mul(actionMasks(actions, actionValues.shape[1])).sum<tf.Tensor1D>(1);
 }
 
 /**

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { oneHot } from '@tensorflow/tfjs';
+import { actionMasks } from './action-values.ts';
 
 /**
  * Selects the distribution of one action in each example: the logits of its atoms (C51) or its quantiles (QR-DQN, IQN).
@@ -8,5 +8,5 @@ import { oneHot } from '@tensorflow/tfjs';
  * @returns [batch, n]
  */
 export function distributionsOf(distributions: tf.Tensor3D, actions: tf.Tensor1D): tf.Tensor2D {
-  return distributions.mul(oneHot(actions, distributions.shape[1]).expandDims(2)).sum<tf.Tensor2D>(1);
+  return distributions.mul(actionMasks(actions, distributions.shape[1]).expandDims(2)).sum<tf.Tensor2D>(1);
 }

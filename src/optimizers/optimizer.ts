@@ -22,10 +22,10 @@ export interface Optimizer {
    *   the caller's to dispose.
    * @param learningRate Replaces the configured one for this update; a scalar tensor lets a compiled step take it as an
    *   input.
-   * @param beta1 Likewise (adam, adamax). The bias correction stays that of the configured one: change beta1 once that
-   *   has faded, after some 100 updates.
+   * @param beta1 Likewise (adam, adamax). The bias correction is that of the values in use, 1 less their product, so
+   *   it may change at any update.
    * @throws Error when a gradient is missing or has another shape than its variable, and for a beta1 where the rule has
-   *   none.
+   *   none or outside of [0, 1).
    */
   applyGradients(gradients: readonly tf.Tensor[], learningRate?: number | tf.Scalar, beta1?: number | tf.Scalar): void;
   /** The optimizer's whole state by stable name: `<variable>/<slot>` and the running powers, for checkpoints. */
@@ -53,7 +53,7 @@ export function createOptimizer(config: OptimizerConfig, variables: readonly Nam
     names.add(name);
   }
   for (const [name, base] of Object.entries(rule.powerBases)) {
-    powers[name] = tf.tidy(() => tf.variable(tf.scalar(base), false));
+    powers[name] = tf.tidy(() => tf.variable(tf.scalar(base || 1), false));
     slots[name] = powers[name];
   }
   variables.forEach(({ name, variable }, i) => {
@@ -69,21 +69,38 @@ export function createOptimizer(config: OptimizerConfig, variables: readonly Nam
     applyGradients(gradients, learningRate = config.learningRate, beta1) {
       checkGradients(gradients, variables);
       if (beta1 !== undefined && !('beta1' in config)) throw new Error(`The ${config.name} optimizer has no beta1.`);
+      if (typeof beta1 === 'number' && !(beta1 >= 0 && beta1 < 1))
+        throw new Error(`beta1 of one update of the ${config.name} optimizer is ${beta1}: it must be in [0, 1).`);
       tf.tidy(() => {
+        const given = typeof beta1 === 'number' ? tf.scalar(beta1) : beta1;
+        const inUse = Object.entries(rule.powerBases).map(([name, base]) => {
+          const factor = name === 'beta1Power' ? given : undefined;
+          return { name, base, factor, power: powerInUse(powers[name], base, factor) };
+        });
         const scalars = {
-          powers,
+          powers: Object.fromEntries(inUse.map(({ name, power }) => [name, power])),
           learningRate: typeof learningRate === 'number' ? tf.scalar(learningRate) : learningRate,
-          beta1: typeof beta1 === 'number' ? tf.scalar(beta1) : beta1,
+          beta1: given,
         };
         const targets = variables.map(({ variable }, i) => ({ variable, slots: slotsOf[i], gradient: gradients[i] }));
         updateAll(rule, targets, scalars);
-        for (const [name, base] of Object.entries(rule.powerBases)) powers[name].assign(powers[name].mul(base));
+        for (const { name, base, factor } of inUse) powers[name].assign(powers[name].mul(factor ?? base));
       });
     },
     dispose() {
       tf.dispose(slots);
     },
   };
+}
+
+/**
+ * The product of the bases in use up to and with this update. What is kept between updates, for checkpoints too, is what
+ * it will be if the next update takes the configured base; for a base of 0, which would hide the others, the product so
+ * far.
+ */
+function powerInUse(kept: tf.Variable, base: number, given: tf.Scalar | undefined): tf.Scalar {
+  if (given === undefined && base > 0) return kept as unknown as tf.Scalar;
+  return tf.mul(kept, given === undefined ? base : tf.div(given, base || 1)) as tf.Scalar;
 }
 
 function updateAll(
@@ -122,8 +139,15 @@ function checkConfig(config: OptimizerConfig): void {
   for (const [setting, value] of Object.entries(config)) {
     if (setting === 'name') continue;
     const mayBeOne = setting === 'learningRate' || setting === 'epsilon';
-    if (typeof value === 'number' && value >= 0 && (mayBeOne ? Number.isFinite(value) : value < 1)) continue;
-    const range = mayBeOne ? 'a finite number >= 0' : 'in [0, 1)';
+    // Where every gradient so far is 0, each rule divides by its epsilon alone.
+    const isEnough = setting === 'epsilon' ? Math.fround(value) > 0 : value >= 0;
+    if (typeof value === 'number' && isEnough && (mayBeOne ? Number.isFinite(value) : value < 1)) continue;
+    const range =
+      setting === 'epsilon'
+        ? 'a finite number > 0 in float32, such as 1e-8'
+        : mayBeOne
+          ? 'a finite number >= 0'
+          : 'in [0, 1)';
     throw new Error(`${setting} of the ${config.name} optimizer is ${value}: it must be ${range}.`);
   }
 }
@@ -135,8 +159,14 @@ function checkGradients(gradients: readonly tf.Tensor[], variables: readonly Nam
         'order of the variables.',
     );
   }
-  gradients.forEach((gradient, i) => {
-    const { name, variable } = variables[i];
+  variables.forEach(({ name, variable }, i) => {
+    const gradient: tf.Tensor | undefined = gradients[i];
+    if (!gradient) {
+      throw new Error(
+        `The gradient of "${name}" is missing: the loss does not depend on it, or the gradients are named otherwise. ` +
+          'Give tf.zerosLike of the variable, or leave it out of the optimizer.',
+      );
+    }
     if (!tf.util.arraysEqual(gradient.shape, variable.shape)) {
       throw new Error(
         `The gradient of "${name}" has shape [${gradient.shape}] but the variable has [${variable.shape}]: order ` +

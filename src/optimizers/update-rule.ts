@@ -5,8 +5,8 @@ export interface UpdateScalars {
   readonly learningRate: tf.Scalar;
   /** Takes the place of the configured beta1; only rules with a `beta1Power` get it. */
   readonly beta1?: tf.Scalar | undefined;
-  /** The rule's running powers (beta^t at update t, counted from 1) by name. */
-  readonly powers: Readonly<Record<string, tf.Variable>>;
+  /** The rule's running powers by name: beta^t at update t, counted from 1, or the product of the betas in use. */
+  readonly powers: Readonly<Record<string, tf.Scalar>>;
 }
 
 /** One variable with what its rule needs to update it. */
@@ -33,7 +33,7 @@ export interface FusedUpdate {
 export interface UpdateRule {
   /** Slots a variable has, each starting at zero. */
   readonly slotNames: readonly string[];
-  /** Bases of the running powers by name: a power starts at its base and is multiplied by it after every update. */
+  /** Bases of the running powers by name: the product over all updates of the base, or of what took its place. */
   readonly powerBases: Readonly<Record<string, number>>;
   /** Scalars derived once an update and shared by every variable. */
   prepare(scalars: UpdateScalars): Readonly<Record<string, tf.Scalar>>;

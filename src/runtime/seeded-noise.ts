@@ -9,7 +9,8 @@ import { type NativeBackend, nativeBackend } from './compile/native.ts';
 
 /**
  * int32 `[2]`: in a compiled step an input, or worked out from one. Another seed, or the same one with another
- * `stream`, gives independent noise.
+ * `stream`, gives independent noise: a stream other than 0 starts from random bits of the seed, and so not where a
+ * neighbouring seed does.
  */
 export type NoiseSeed = tf.Tensor1D;
 
@@ -37,10 +38,10 @@ function seeded<R extends tf.Rank>(
     throw new Error(`the seed of noise is ${seed.dtype} [${seed.shape}]: give int32 [2]`);
   const backend = nativeBackend();
   return tf.tidy(() => {
-    const streamSeed = seed.add(tf.tensor1d([stream, 0], 'int32'));
-    if (backend) return native(backend, op, shape, streamSeed) as tf.Tensor<R>;
-    const [first, second] = streamSeed.dataSync();
-    const generator = new Generator(first >>> 1, `noise ${first} ${second}`);
+    if (backend) return native(backend, op, 'float32', shape, nativeStream(backend, seed, stream)) as tf.Tensor<R>;
+    const [first, second] = seed.dataSync();
+    const name = stream === 0 ? `noise ${first} ${second}` : `noise ${first} ${second} stream ${stream}`;
+    const generator = new Generator(first >>> 1, name);
     return tf.tensor<R>(
       Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => draw(generator)),
       shape,
@@ -48,10 +49,23 @@ function seeded<R extends tf.Rank>(
   });
 }
 
-function native(backend: NativeBackend, op: string, shape: readonly number[], seed: tf.Tensor): tf.Tensor {
+/** 64 random bits of the seed, counted on by the stream. */
+function nativeStream(backend: NativeBackend, seed: NoiseSeed, stream: number): tf.Tensor {
+  if (stream === 0) return seed;
+  const bits = native(backend, 'StatelessRandomUniformFullInt', 'int32', [2], seed);
+  return tf.add(bits, tf.tensor1d([stream, 0], 'int32'));
+}
+
+function native(
+  backend: NativeBackend,
+  op: string,
+  dtype: 'float32' | 'int32',
+  shape: readonly number[],
+  seed: tf.Tensor,
+): tf.Tensor {
   const { binding } = backend;
   const type = (name: string, value: number) => ({ name, type: binding.TF_ATTR_TYPE, value });
   const [float32, int32] = [1, 3]; // of TF_DataType
-  const attributes = [type('dtype', float32), type('T', int32), type('Tseed', int32)];
+  const attributes = [type('dtype', dtype === 'int32' ? int32 : float32), type('T', int32), type('Tseed', int32)];
   return backend.executeSingleOutput(op, attributes, [tf.tensor1d([...shape], 'int32'), seed]);
 }

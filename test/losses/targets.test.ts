@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  distributionsOf,
   greedyActions,
   huber,
   lambdaReturns,
@@ -37,6 +38,30 @@ describe('action values', () => {
         }),
       ),
     );
+  });
+
+  test('of one action alone are its values, with their gradient: tf.oneHot takes no single class', () => {
+    tf.tidy(() => {
+      const [q, actions] = [tf.tensor2d([[3], [-2]]), tf.tensor1d([0, 0], 'int32')];
+      expect(Array.from(valuesOf(q, actions).dataSync())).toEqual([3, -2]);
+      const gradient = tf.grad((values) =>
+        valuesOf(values as tf.Tensor2D, actions)
+          .square()
+          .sum(),
+      )(q);
+      expect(gradient.arraySync()).toEqual([[6], [-4]]);
+      const logits = tf.tensor3d([[[1, 2]], [[3, 4]]]);
+      expect(distributionsOf(logits, actions).arraySync()).toEqual([
+        [1, 2],
+        [3, 4],
+      ]);
+      const [returns, discounts] = [tf.tensor1d([1, 1]), tf.tensor1d([0.5, 0])];
+      const options = { alpha: 0.9, temperature: 0.03, clipMin: -1 };
+      // A policy of one action: its log is 0.
+      const targets = munchausenTargets(returns, discounts, q, q, actions, options);
+      expect(Array.from(targets.dataSync())).toEqual([2.5, 1]);
+      expect(Array.from(qLearningTargets(returns, discounts, q, q).dataSync())).toEqual([2.5, 1]);
+    });
   });
 
   test('of equal values the first one is greedy', () => {

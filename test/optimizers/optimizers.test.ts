@@ -231,6 +231,14 @@ describe('errors', () => {
     expect(() => createOptimizer({ name: 'sgd', learningRate: Number.NaN, momentum: 0 }, [])).toThrow(
       'learningRate of the sgd optimizer is NaN: it must be a finite number >= 0.',
     );
+    // 0/0 at a gradient of 0.
+    for (const { config } of CONFIGS.filter(({ config }) => 'epsilon' in config)) {
+      for (const epsilon of [0, 1e-60, -1, Number.NaN]) {
+        expect(() => createOptimizer({ ...config, epsilon } as OptimizerConfig, [])).toThrow(
+          `epsilon of the ${config.name} optimizer is ${epsilon}: it must be a finite number > 0 in float32, such as 1e-8.`,
+        );
+      }
+    }
     expect(() => createOptimizer({ name: 'lion' } as unknown as OptimizerConfig, [])).toThrow(
       'Unknown optimizer "lion": choose adam, adamax, centered-rmsprop or sgd.',
     );
@@ -243,6 +251,12 @@ describe('errors', () => {
       'The gradient of "bias" has shape [3] but the variable has [2]',
     );
     expect(() => optimizer.applyGradients([])).toThrow('applyGradients got 0 gradients for 1 variables');
+    for (const missing of [[undefined], [null], new Array(1)] as unknown as tf.Tensor[][]) {
+      expect(() => optimizer.applyGradients(missing)).toThrow(
+        'The gradient of "bias" is missing: the loss does not depend on it, or the gradients are named otherwise. Give ' +
+          'tf.zerosLike of the variable, or leave it out of the optimizer.',
+      );
+    }
     const twice = [variable, variable].map((v) => ({ name: 'bias', variable: v }));
     expect(() => createOptimizer(sgd, twice)).toThrow('Two variables of the sgd optimizer are named "bias"');
   });
@@ -285,6 +299,64 @@ describe('beta1 of one update', () => {
         for (const [i, value] of m.entries()) expect(result[SIZE + i]).toBeCloseTo(value, 6);
         for (const [i, value] of result.entries()) expect(value).toBeCloseTo(results[0][i], 6);
       }
+    });
+  }
+
+  for (const name of ['adam', 'adamax'] as const) {
+    for (const [configured, given] of [
+      [0.9, [0.5, 0.5, 0.5, 0.5]], // --decay-start 0: the first step was five times too large
+      [0.9, [0.9, 0.5, 0.5, 0.9]],
+      [0.5, [0.9, undefined, 0.9, undefined]],
+      [0, [0.5, undefined, 0.9, 0.9]],
+    ] as [number, (number | undefined)[]][]) {
+      test(`has its own bias correction: ${name}, ${given} in place of ${configured}`, () => {
+        const rest = { learningRate: 0.01, beta2: 0.999, epsilon: 1e-12 };
+        const variable = tf.variable(tf.tensor1d(INITIAL));
+        const optimizer = createOptimizer({ name, beta1: configured, ...rest }, [{ name: 'x', variable }]);
+        // A constant gradient has the constant mean: each corrected step is the learning rate.
+        const gradient = INITIAL.map((_, i) => (i % 2 ? -0.3 : 0.3));
+        for (const [t, beta1] of given.entries()) {
+          const before = variable.dataSync().slice();
+          tf.tidy(() =>
+            optimizer.applyGradients([tf.tensor1d(gradient)], undefined, t % 2 && beta1 ? tf.scalar(beta1) : beta1),
+          );
+          for (const [i, value] of variable.dataSync().entries())
+            expect((value - before[i]) / -Math.sign(gradient[i])).toBeCloseTo(rest.learningRate, 5);
+        }
+        optimizer.dispose();
+        variable.dispose();
+      });
+    }
+
+    test(`out of range is refused by ${name}`, () => {
+      const variable = tf.variable(tf.scalar(1));
+      const config = { name, learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+      const optimizer = createOptimizer(config, [{ name: 'x', variable }]);
+      expect(() => optimizer.applyGradients([variable], 1, 1)).toThrow(
+        `beta1 of one update of the ${name} optimizer is 1: it must be in [0, 1).`,
+      );
+      optimizer.dispose();
+      variable.dispose();
+    });
+
+    test(`equal to the configured one changes nothing of ${name}, to the bit`, () => {
+      const ends = [undefined, 0.9, 'tensor'].map((given) => {
+        const variable = tf.variable(tf.tensor1d(INITIAL));
+        const config = { name, learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+        const optimizer = createOptimizer(config, [{ name: 'x', variable }]);
+        for (const gradient of gradients) {
+          tf.tidy(() => {
+            const beta1 = given === 'tensor' ? tf.scalar(0.9) : (given as number | undefined);
+            optimizer.applyGradients([tf.tensor1d(gradient)], undefined, beta1);
+          });
+        }
+        const end = [...variable.dataSync(), ...optimizer.slots.beta1Power.dataSync()];
+        optimizer.dispose();
+        variable.dispose();
+        return end;
+      });
+      expect(ends[1]).toEqual(ends[0]);
+      expect(ends[2]).toEqual(ends[0]);
     });
   }
 

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { refusedGraph } from '../../src/runtime/compile/errors.ts';
 import { CompileError, compile, type InputSpec, type StepDefinition } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 
@@ -18,6 +19,18 @@ afterEach(() => {
   expect(tf.getGradient('Relu')).toBe(reluGradient);
   // The engine is as it was: ops run, values are read, noise is drawn.
   expect(tf.tidy(() => tf.add(tf.randomUniform([2], 1, 1), Math.floor(Math.random())).dataSync()[0])).toBe(1);
+});
+
+test('TensorFlow names a node in several ways: the op is found in each', () => {
+  const ops = new Map([['learn/Mean_2', 'Mean']]);
+  for (const message of [
+    'Input 0 of node learn/Mean_2 was passed float from learn/Cast_0:0 incompatible with expected int32.',
+    'Shapes must match {{node learn/Mean_2}}',
+    "In op: node 'learn/Mean_2' is wrong",
+  ]) {
+    expect(refusedGraph(message, ops).message).toContain('TensorFlow refuses op Mean of "learn": ');
+  }
+  expect(refusedGraph('something else', ops).message).toContain('TensorFlow refuses the graph: ');
 });
 
 function compileError(fn: StepDefinition['fn']): string {

@@ -46,6 +46,24 @@ for (const backend of ['tensorflow', 'cpu']) {
       expect(values.every((value) => value >= 0 && value < 1)).toBe(true);
     });
 
+    test('of a stream is not that of a seed nearby', () => {
+      // Seed [7, 5], stream 1 was seed [8, 5], stream 0.
+      const drawn = new Set<string>();
+      for (let first = 0; first < 8; first++) {
+        for (let second = 4; second < 7; second++) {
+          for (let stream = 0; stream < 5; stream++)
+            drawn.add(draw(seededUniform, [first, second], { count: 4, stream }).join());
+        }
+      }
+      expect(drawn.size).toBe(8 * 3 * 5);
+    });
+
+    test('of two streams is uncorrelated', () => {
+      const [a, b] = [0, 1].map((stream) => draw(seededNormal, [7, 5], { stream }));
+      const correlation = a.reduce((sum, value, i) => sum + value * b[i], 0) / COUNT;
+      expect(Math.abs(correlation)).toBeLessThan(0.015); // 1 / sqrt(COUNT) is 0.0022
+    });
+
     test('is a function of seed and stream, and leaves no tensor behind', () => {
       const before = tf.memory().numTensors;
       const word = fc.integer({ min: -(2 ** 30), max: 2 ** 30 });

@@ -2,8 +2,14 @@ import { unrecordableAttribute } from './errors.ts';
 import { type AttributeValue, typeAttribute } from './graph-node.ts';
 import type { NativeAttribute, NativeBinding } from './native.ts';
 
-/** Type attributes that tfjs leaves to TensorFlow's eager runtime: by op, the index of the input whose type it is. */
-const INFERRED_TYPES: Readonly<Record<string, Readonly<Record<string, number>>>> = { ExpandDims: { T: 0 } };
+/**
+ * Type attributes that are those of an input, whose index this gives by op: tfjs leaves out that of ExpandDims, and gives
+ * Mean the type from before its own cast to float32.
+ */
+const INPUT_TYPES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  ExpandDims: { T: 0 },
+  Mean: { T: 0 },
+};
 
 /**
  * An op's attributes as the graph stores them. @throws CompileError naming the op and the attribute that has no stored
@@ -22,8 +28,7 @@ export function recordAttributes(
     if (!value) throw unrecordableAttribute(step, op, attribute.name, attribute.value);
     recorded[attribute.name] = value;
   }
-  for (const [name, input] of Object.entries(INFERRED_TYPES[op] ?? {}))
-    recorded[name] ??= typeAttribute(typeOfInput(input));
+  for (const [name, input] of Object.entries(INPUT_TYPES[op] ?? {})) recorded[name] = typeAttribute(typeOfInput(input));
   return recorded;
 }
 

@@ -75,7 +75,8 @@ export function checkName(kind: 'Step' | 'Input' | 'Output', name: string): void
 
 /** TensorFlow's refusal of a graph, with the op of the node that it names. */
 export function refusedGraph(message: string, opOfNode: ReadonlyMap<string, string>): CompileError {
-  const node = /\{\{node ([^}]+)\}\}/.exec(message)?.[1];
+  // Its messages name nodes in several ways: "{{node a/Mean_2}}", "of node a/Mean_2 was passed", "node 'a/Mean_2'".
+  const node = message.match(/[A-Za-z0-9][\w./-]*/g)?.find((word) => opOfNode.has(word));
   const op = node === undefined ? undefined : opOfNode.get(node);
   const where = op === undefined ? 'the graph' : `op ${op} of "${node!.split('/')[0]}"`;
   return new CompileError(
