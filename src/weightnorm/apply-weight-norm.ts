@@ -39,7 +39,10 @@ const OWN_SETTINGS = [
 ];
 
 export interface ApplyWeightNormOptions {
-  /** Names of layers to leave as they are, such as the last one. */
+  /**
+   * Names of layers to leave as they are, such as the last one: every layer of that name, with all that is in it where it
+   * is a model or a wrapper. `model/layer` names the one in a nested model.
+   */
   exclude?: readonly string[];
 }
 
@@ -56,16 +59,18 @@ export async function applyWeightNorm(
   { exclude = [] }: ApplyWeightNormOptions = {},
 ): Promise<tf.LayersModel> {
   const unknown = new Set(exclude);
-  const normalized = await rebuilt(model, (node) => {
+  const isExcluded = (path: readonly string[]): boolean => {
+    const names = path.flatMap((name, depth) => [name, path.slice(0, depth + 1).join('/')]);
+    for (const name of [path.at(-1)!, path.join('/')]) unknown.delete(name);
+    return names.some((name) => exclude.includes(name));
+  };
+  const description = rewritten(model, (node, _, path) => {
     const { class_name: name, config } = node;
-    unknown.delete(String(config.name));
-    if (!PLAIN_CLASSES.includes(name) || exclude.includes(String(config.name))) return node;
+    if (isExcluded(path) || !PLAIN_CLASSES.includes(name)) return node;
     return { class_name: PREFIX + name, config: { ...config, normalization: 'weight' } };
   });
-  if (unknown.size > 0) {
-    normalized.dispose();
-    throw new Error(`applyWeightNorm: the model has no layer "${[...unknown][0]}" to exclude`);
-  }
+  if (unknown.size > 0) throw new Error(`applyWeightNorm: the model has no layer "${[...unknown][0]}" to exclude`);
+  const normalized = await modelOf(description);
   carryWeights(model, normalized);
   return normalized;
 }
@@ -78,20 +83,21 @@ export async function applyWeightNorm(
  * @throws For a layer with `layer` or `group` normalization, by name: what it computes depends on each example.
  */
 export async function removeWeightNorm(model: tf.LayersModel): Promise<tf.LayersModel> {
-  const hasRunningMean = new Set(
-    leaves(model).flatMap((leaf) => (isNormalized(leaf) && leaf.movingMean ? [leaf.name] : [])),
-  );
-  const plain = await rebuilt(model, (node) => {
+  const description = rewritten(model, (node, layer: Leaf) => {
     const name = node.class_name.slice(PREFIX.length);
     if (!node.class_name.startsWith(PREFIX) || !PLAIN_CLASSES.includes(name)) return node;
     const config = Object.fromEntries(Object.entries(node.config).filter(([key]) => !OWN_SETTINGS.includes(key)));
-    if (hasRunningMean.has(String(config.name)) && name !== 'Embedding') config.use_bias = true;
+    if (isNormalized(layer) && layer.movingMean && name !== 'Embedding') config.use_bias = true;
     return { class_name: name, config };
   });
+  const plain = await modelOf(description);
   try {
     assignEffectiveWeights(plain, model);
   } catch (error) {
+    // tfjs leaves the weights of models in a sequential one.
+    const variables = plain.weights.map((weight) => weight.read());
     plain.dispose();
+    tf.dispose(variables.filter(({ isDisposed }) => !isDisposed));
     throw error;
   }
   return plain;
@@ -103,30 +109,54 @@ interface Description {
   config: Record<string, unknown>;
 }
 
-/** The model built again from its description, each layer's rewritten. */
-async function rebuilt(model: tf.LayersModel, rewrite: (node: Description) => Description): Promise<tf.LayersModel> {
-  const byName = new Map(leaves(model).map((leaf) => [leaf.name, leaf]));
-  const repair = ({ config }: Description) => {
-    const leaf = byName.get(String(config.name));
-    const { depthMultiplier, depthwiseConstraint } = leaf ? repairedConfig(leaf) : {};
-    if (depthMultiplier !== undefined)
-      Object.assign(config, { depth_multiplier: depthMultiplier, depthwise_constraint: depthwiseConstraint });
-  };
-  const visit = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(visit);
-    if (typeof value !== 'object' || value === null) return value;
-    const visited = Object.fromEntries(Object.entries(value).map(([key, part]) => [key, visit(part)]));
-    if (!isDescription(visited)) return visited;
-    repair(visited);
-    return { ...visited, ...rewrite(visited) };
-  };
-  const modelTopology = visit(model.toJSON(null, false));
-  return tf.models.modelFromJSON({ modelTopology } as Parameters<typeof tf.models.modelFromJSON>[0]);
+/**
+ * A layer's description in place of its own.
+ * @param path The names of the models and wrappers that it is in, from outside, and its own.
+ */
+type Rewrite = (node: Description, layer: tf.layers.Layer, path: readonly string[]) => Description;
+
+/** The model's description, that of each layer in it rewritten. */
+function rewritten(model: tf.LayersModel, rewrite: Rewrite): Description {
+  return rewrittenNode(model.toJSON(null, false) as unknown as Description, model, rewrite, []);
 }
 
-function isDescription(value: object): value is Description {
-  const { class_name: name, config } = value as Partial<Description>;
-  return typeof name === 'string' && typeof config === 'object' && config !== null;
+async function modelOf(modelTopology: Description): Promise<tf.LayersModel> {
+  return tf.models.modelFromJSON({ modelTopology } as unknown as Parameters<typeof tf.models.modelFromJSON>[0]);
+}
+
+/**
+ * A description and those in it, each with the layer that it is of: names alone do not tell, as two nested models may
+ * have layers of one name.
+ */
+function rewrittenNode(node: Description, layer: Holder, rewrite: Rewrite, path: readonly string[]): Description {
+  const config = { ...node.config, ...repairedDescription(layer) };
+  const visit = (part: unknown, of: tf.layers.Layer) => {
+    const description = part as Description;
+    return { ...description, ...rewrittenNode(description, of, rewrite, [...path, String(description.config.name)]) };
+  };
+  if (layer instanceof tf.LayersModel) {
+    config.layers = (config.layers as Description[]).map((part) =>
+      visit(part, layer.getLayer(String(part.config.name))),
+    );
+  } else if (config.layer) {
+    config.layer = visit(config.layer, layer.layer!);
+  } else if (config.cell) {
+    config.cell = visit(config.cell, layer.cell!);
+  } else if (config.cells) {
+    config.cells = (config.cells as Description[]).map((part, i) => visit(part, layer.cells![i]!));
+  }
+  // The outermost model has no name in its paths.
+  return path.length === 0 ? { ...node, config } : rewrite({ ...node, config }, layer, path);
+}
+
+/** What wrappers, recurrent layers and stacked cells have at run time. */
+type Holder = tf.layers.Layer & { layer?: tf.layers.Layer; cell?: tf.layers.Layer; cells?: tf.layers.Layer[] };
+
+/** {@link repairedConfig} as tfjs spells it. */
+function repairedDescription(layer: tf.layers.Layer): Record<string, unknown> {
+  const { depthMultiplier, depthwiseConstraint } = repairedConfig(layer);
+  if (depthMultiplier === undefined) return {};
+  return { depth_multiplier: depthMultiplier, depthwise_constraint: depthwiseConstraint };
 }
 
 /** What the layers with weights of their own have in common. */

@@ -1,6 +1,6 @@
 // Normalisations of kernels that centre them: relatives of weight normalization.
 import * as tf from '@tensorflow/tfjs';
-import { type WeightNormalizeOptions, weightNormalize } from './normalize.ts';
+import { isDifferentiatedAgain, type WeightNormalizeOptions, weightNormalize } from './normalize.ts';
 import { checkEpsilon, checkFanIn, checkFloat, checkUnitShape, shaped, type UnitAxis, unitAxes } from './units.ts';
 
 /** Added to a unit's standard deviation by `standardizeWeights`: that of Qiao et al. */
@@ -65,16 +65,22 @@ export function standardizeWeights(v: tf.Tensor, options: StandardizeWeightsOpti
   const mean = (t: tf.Tensor) => tf.mean(t, reduced, true);
   // With c = v - mean(v), d = std + epsilon: dL/dc = dy/d - c mean(dy c) / (std d^2); the second part is 0 where std is
   // 0.
+  const deviation = (c: tf.Tensor) => {
+    const std = tf.sqrt(mean(tf.square(c)));
+    return [std, tf.add(std, epsilon)] as const;
+  };
   const scale = tf.customGrad((...inputs) => {
     const [c, save] = inputs as unknown as [tf.Tensor, tf.GradSaveFunc];
-    const std = tf.sqrt(mean(tf.square(c)));
-    const denominator = tf.add(std, epsilon);
+    const [std, denominator] = deviation(c);
     save([c, std, denominator]);
     return {
       value: tf.div(c, denominator),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [c, std, denominator] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
-        const along = tf.divNoNan(mean(tf.mul(dy, c)), tf.mul(std, denominator));
+        const [c, ...known] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
+        const isAgain = isDifferentiatedAgain();
+        const [std, denominator] = isAgain ? deviation(c) : known;
+        // tf.divNoNan has no second derivative; that of a std of 0 does not exist.
+        const along = (isAgain ? tf.div : tf.divNoNan)(mean(tf.mul(dy, c)), tf.mul(std, denominator));
         return tf.div(tf.sub(dy, tf.mul(c, along)), denominator);
       },
     };

@@ -52,6 +52,22 @@ export function makeKernel(
   return { ...bare, gain };
 }
 
+export type Regularizer = Parameters<tf.layers.Layer['addWeight']>[4];
+
+/**
+ * Whether a penalty on w is the same one on g: L2 where the length of w is g, as sum(w^2) = g^2. Not of scaled weight
+ * standardization, whose length has a factor and a limit.
+ */
+export function isPenaltyOfGain(regularizer: Regularizer, normalization: KernelNormalization | undefined): boolean {
+  if (normalization !== 'weight' && normalization !== 'centered-weight') return false;
+  return regularizer?.getClassName() === 'L1L2' && regularizer.getConfig().l1 === 0;
+}
+
+/** The penalty on w, as a loss of the layer. */
+export function penaltyOfEffective(kernel: NormalizedKernel, regularizer: NonNullable<Regularizer>): () => tf.Scalar {
+  return () => tf.tidy(() => regularizer.apply(effectiveTensor(kernel)));
+}
+
 /** How many units a kernel has. */
 export function unitsOf({ variable, unitAxes: axes }: Pick<NormalizedKernel, 'variable' | 'unitAxes'>): number {
   return axes.reduce((product, axis) => product * (variable.shape as number[])[axis]!, 1);

@@ -141,7 +141,10 @@ export class NormalizedDepthwiseConv2D extends normalized(
   {
     kernels: [DEPTHWISE],
     overPositions: true,
-    check: refuseDilation('depthwiseConv2d'),
+    check(args) {
+      refuseDilation('depthwiseConv2d')(args);
+      refuseKernelOptions(args);
+    },
     linear: ({ strides, padding }, x, [kernel]) =>
       tf.depthwiseConv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, strides as Pair, padding),
   },
@@ -191,7 +194,10 @@ export class NormalizedEmbedding extends normalized(
     kernels: [{ property: 'embeddings', name: 'embeddings', gain: 'gain', prefix: 'embeddings', unitAxes: [0] }],
     takesDataInit: false,
     integerInput: true,
-    check(_, { initialization }) {
+    check(args, { initialization, normalization }) {
+      const { dtype } = args as { dtype?: unknown };
+      if (dtype != null && dtype !== 'float32' && normalization !== 'none')
+        throw new Error(`dtype is '${dtype}', and the vectors are normalised in 'float32': leave it out`);
       if (initialization !== 'norm-preserving') {
         throw new Error(
           `initialization is '${initialization}', and embeddings have no pre-activations to set: use 'norm-preserving'`,
@@ -213,6 +219,14 @@ function refuseDilation(factory: string) {
     if ([dilationRate].flat().every((rate) => rate === 1)) return;
     throw new Error(`dilationRate is ${dilationRate}: tf.layers.${factory} ignores it, so leave it out`);
   };
+}
+
+/** tf.layers takes them for every convolution, and a depthwise one has other names. */
+function refuseKernelOptions(args: object): void {
+  for (const what of ['Initializer', 'Regularizer']) {
+    if ((args as Record<string, unknown>)[`kernel${what}`] == null) continue;
+    throw new Error(`kernel${what} is ignored by tf.layers.depthwiseConv2d: give depthwise${what} in its place`);
+  }
 }
 
 for (const layerClass of [

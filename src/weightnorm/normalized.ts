@@ -1,7 +1,14 @@
 // What makes a layer of tf.layers a normalised one.
 import * as tf from '@tensorflow/tfjs';
 import { initializeDataFree } from './data-free-init.ts';
-import { effectiveTensor, makeKernel, type NormalizedKernel } from './kernels.ts';
+import {
+  effectiveTensor,
+  isPenaltyOfGain,
+  makeKernel,
+  type NormalizedKernel,
+  penaltyOfEffective,
+  type Regularizer,
+} from './kernels.ts';
 import { scaleOutput } from './normalize.ts';
 import { type Normalization, type NormalizationArgs, type NormalizationSettings, resolveSettings } from './options.ts';
 import {
@@ -12,6 +19,7 @@ import {
   meanOnlyBatchNormalize,
 } from './output-normalizations.ts';
 import {
+  checkOptions,
   type Initializer,
   type Kwargs,
   type PlainLayer,
@@ -83,6 +91,9 @@ export interface ClassSpec<L> {
   integerInput?: boolean;
 }
 
+/** Share of the old running averages that one call keeps: `apply(x, {training: true, momentum})`. */
+type Momentum = number | tf.Scalar;
+
 export interface PlainClass<A, L extends PlainLayer> extends Serializable {
   new (args: A): L;
 }
@@ -111,6 +122,7 @@ export function normalized<A extends object, L extends PlainLayer>(
       const settings = resolveSettings(args);
       const isNormalized = settings.normalization !== 'none';
       if (isNormalized) checkChannelsLast((args as { dataFormat?: unknown }).dataFormat);
+      checkOptions(args);
       spec.check?.(args, settings);
       // v ~ N(0, 0.05): the initializer's own standard deviation.
       const initializers = spec.kernels.map(({ prefix }) => [`${prefix}Initializer`, 'randomNormal']);
@@ -180,20 +192,16 @@ export function normalized<A extends object, L extends PlainLayer>(
     private buildKernel({ property, name, gain: gainName, prefix, unitAxes }: KernelSpec): NormalizedKernel {
       const layer = this as unknown as Record<string, unknown>;
       const variable = layer[property] as tf.LayerVariable;
-      return makeKernel({ name, variable, unitAxes }, this.settings, (units) => {
-        const regularizer =
-          this.settings.regularize === 'gain' ? (layer[`${prefix}Regularizer`] ?? undefined) : undefined;
-        const gain = this.addWeight(
-          gainName,
-          [units],
-          'float32',
-          tf.initializers.ones(),
-          regularizer as Parameters<tf.layers.Layer['addWeight']>[4],
-          true,
-        );
+      const given = this.settings.regularize === 'gain' ? layer[`${prefix}Regularizer`] : undefined;
+      const regularizer = (given ?? undefined) as Regularizer | undefined;
+      const ofGain = isPenaltyOfGain(regularizer, this.settings.kernelNormalization) ? regularizer : undefined;
+      const kernel = makeKernel({ name, variable, unitAxes }, this.settings, (units) => {
+        const gain = this.addWeight(gainName, [units], 'float32', tf.initializers.ones(), ofGain, true);
         if (gainName === 'gain') this.gain = gain;
         return gain;
       });
+      if (regularizer && !ofGain) this.addLoss(penaltyOfEffective(kernel, regularizer));
+      return kernel;
     }
 
     override call(inputs: tf.Tensor | tf.Tensor[], kwargs: Kwargs): tf.Tensor | tf.Tensor[] {
@@ -206,11 +214,13 @@ export function normalized<A extends object, L extends PlainLayer>(
             'call dataDependentInit(model, batch) first',
         );
       }
+      // As in Keras 2 since TensorFlow 2: a frozen layer is one at inference, and keeps its averages.
+      const usesBatch = training && this.trainableWeights.length > 0;
       return tf.tidy(() => {
         this.invokeCallHook(inputs, kwargs);
         let t = this.linear(Array.isArray(inputs) ? inputs[0]! : inputs); // [batch, ..., units]
-        t = training
-          ? this.normalizeOutput(t, (...moments) => this.moveAverages(moments))
+        t = usesBatch
+          ? this.normalizeOutput(t, (...moments) => this.moveAverages(moments, kwargs.momentum as Momentum | undefined))
           : this.normalizeAtInference(t);
         if (this.scale) t = tf.mul(t, this.scale.read());
         if (this.bias) t = tf.add(t, this.bias.read());
@@ -268,10 +278,13 @@ export function normalized<A extends object, L extends PlainLayer>(
       return tf.mul(centered, tf.rsqrt(tf.add(this.movingVariance.read(), this.settings.varianceEpsilon)));
     }
 
-    private moveAverages([mean, variance]: (tf.Tensor | undefined)[]): void {
-      const { momentum } = this.settings;
+    private moveAverages(
+      [mean, variance]: (tf.Tensor | undefined)[],
+      momentum: Momentum = this.settings.momentum,
+    ): void {
+      const share = typeof momentum === 'number' ? 1 - momentum : tf.sub(1, momentum);
       const move = (average: tf.LayerVariable, value: tf.Tensor) =>
-        average.write(tf.tidy(() => tf.add(tf.mul(average.read(), momentum), tf.mul(value, 1 - momentum))));
+        average.write(tf.tidy(() => tf.add(tf.mul(average.read(), momentum), tf.mul(value, share))));
       move(this.movingMean!, mean!);
       if (variance) move(this.movingVariance!, variance);
     }

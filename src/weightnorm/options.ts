@@ -72,6 +72,7 @@ export interface NormalizationArgs {
   varianceEpsilon?: number;
   /**
    * Share of the old running averages kept at each training call, 0 to 1; `mean-only-batch` and `batch`. Default 0.9.
+   * One call may have another, a number or a scalar: `apply(x, {training: true, momentum})`.
    */
   momentum?: number;
   /**
@@ -92,8 +93,9 @@ export interface NormalizationArgs {
    */
   dataFreeFactor?: number;
   /**
-   * What the kernel's regularizer acts on: for L2, g is the penalty on w, as sum(w^2) = g^2, and v would only change
-   * the effective learning rate. Default `gain` where there is a learned one, else the kernel.
+   * What the kernel's regularizer acts on. `gain`: on the kernel w that g gives; where that is the same, with L2 and
+   * `weight` or `centered-weight`, it is worked out from g alone, as sum(w^2) = g^2. `kernel`: on v, which only changes
+   * the effective learning rate. Default `gain` where there is a learned one, else `kernel`.
    */
   regularize?: 'gain' | 'kernel';
   /** Seeds the kernel initializers, unless they have seeds of their own: the same seed gives the same values. */
@@ -151,6 +153,15 @@ export function resolveSettings(args: NormalizationArgs): NormalizationSettings 
   if (fixedGain !== undefined) checkPositive('fixedGain', fixedGain);
   checkPositive('activationGain', activationGain);
   checkPositive('dataFreeFactor', dataFreeFactor);
+  const unused = (name: string, value: unknown, owner: string) =>
+    new Error(
+      `${name} is ${value}, and normalization '${normalization}' has no use for it: leave it out, or use ${owner}`,
+    );
+  if (fixedGain !== undefined && !hasGain)
+    throw unused('fixedGain', fixedGain, "'weight', 'centered-weight' or 'scaled-weight-standardization'");
+  if (activationGain !== 1 && kernelNormalization !== 'scaled-weight-standardization')
+    throw unused('activationGain', activationGain, "'scaled-weight-standardization'");
+  if (groups !== undefined && outputNormalization !== 'group') throw unused('groups', groups, "'group'");
   if (initialization === 'data-free' && !learnsGain) {
     throw new Error(
       "initialization is 'data-free', which sets g, and this layer learns none: use normalization 'weight', " +

@@ -79,6 +79,36 @@ interface Parts {
   cells?: tf.layers.Layer[];
 }
 
+/**
+ * Refuses what layers of tf.layers take and do not do: constraints act where a weight is written and after no update of
+ * an optimizer, and activity regularizers nowhere.
+ * @throws Naming the option, its value and the mend.
+ */
+export function checkOptions(args: object): void {
+  const { name, ...options } = args as Record<string, unknown>;
+  for (const [option, value] of Object.entries(options)) {
+    if (value == null) continue;
+    const isConstraint = option.endsWith('Constraint');
+    if (!isConstraint && option !== 'activityRegularizer') continue;
+    const where = name == null ? '' : ` of layer "${name}"`;
+    const reason = isConstraint ? 'applies it after no update' : 'does not apply it';
+    const mend =
+      isConstraint && option !== 'biasConstraint'
+        ? 'leave it out; kernels of one length have {fixedGain}, and others can be projected after each update'
+        : isConstraint
+          ? 'leave it out, and project the bias after each update'
+          : 'leave it out, and add the penalty to the loss';
+    throw new Error(`${option}${where} is ${nameOf(value)}, and tf.layers ${reason}: ${mend}`);
+  }
+}
+
+/** What a constraint or a regularizer is called: a name, an object or its config. */
+function nameOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  const { className, getClassName } = value as { className?: unknown; getClassName?: () => string };
+  return getClassName ? getClassName.call(value) : String(className ?? JSON.stringify(value));
+}
+
 /** The layers that hold the weights of a model, a wrapper, a recurrent layer or stacked cells. */
 export function partsOf(layer: tf.layers.Layer): readonly tf.layers.Layer[] | undefined {
   if (layer instanceof tf.LayersModel) return layer.layers;

@@ -1,6 +1,13 @@
 // The normalised recurrent layers and their cells. Importing this module registers their classes.
 import * as tf from '@tensorflow/tfjs';
-import { effectiveTensor, makeKernel, type NormalizedKernel } from './kernels.ts';
+import {
+  effectiveTensor,
+  isPenaltyOfGain,
+  makeKernel,
+  type NormalizedKernel,
+  penaltyOfEffective,
+  type Regularizer,
+} from './kernels.ts';
 import {
   KERNEL_NORMALIZATIONS,
   type Normalization,
@@ -8,7 +15,15 @@ import {
   type NormalizationSettings,
   resolveSettings,
 } from './options.ts';
-import { classOf, type Initializer, type Kwargs, type Serializable, type Shape, seeded } from './plain-layers.ts';
+import {
+  checkOptions,
+  classOf,
+  type Initializer,
+  type Kwargs,
+  type Serializable,
+  type Shape,
+  seeded,
+} from './plain-layers.ts';
 
 type Args<F extends (args: never) => tf.layers.Layer> = Parameters<F>[0] & NormalizationArgs;
 export type SimpleRNNArgs = Args<typeof tf.layers.simpleRNN>;
@@ -41,8 +56,6 @@ export interface NormalizedRNN extends tf.layers.RNN, RecurrentNormalization {
   readonly cell: NormalizedCell;
 }
 
-type Regularizer = Parameters<tf.layers.Layer['addWeight']>[4];
-
 /** A cell of tf.layers: all that its steps ask of a kernel is its value. */
 interface PlainCell extends tf.layers.RNNCell {
   kernel: Pick<tf.LayerVariable, 'read'>;
@@ -69,6 +82,7 @@ function normalizedCell<A extends object>(Plain: Class<A, PlainCell>): Class<A &
 
     constructor(args: A & NormalizationArgs) {
       const settings = resolveRecurrentSettings(args);
+      checkOptions(args);
       super(args);
       this.settings = settings;
       this.normalization = settings.normalization;
@@ -102,18 +116,16 @@ function normalizedCell<A extends object>(Plain: Class<A, PlainCell>): Class<A &
       gainName: 'gain' | 'recurrentGain',
       regularizer: Regularizer | null,
     ): NormalizedKernel {
-      return makeKernel({ name, variable, unitAxes: [1] }, this.settings, (units) => {
-        const gain = this.addWeight(
-          gainName,
-          [units],
-          'float32',
-          tf.initializers.ones(),
-          this.settings.regularize === 'gain' ? (regularizer ?? undefined) : undefined,
-          true,
-        );
+      const { regularize, kernelNormalization } = this.settings;
+      const given = regularize === 'gain' ? (regularizer ?? undefined) : undefined;
+      const ofGain = isPenaltyOfGain(given, kernelNormalization) ? given : undefined;
+      const kernel = makeKernel({ name, variable, unitAxes: [1] }, this.settings, (units) => {
+        const gain = this.addWeight(gainName, [units], 'float32', tf.initializers.ones(), ofGain, true);
         this[gainName] = gain;
         return gain;
       });
+      if (given && !ofGain) this.addLoss(penaltyOfEffective(kernel, given));
+      return kernel;
     }
 
     withEffectiveKernels<T extends tf.Tensor | tf.Tensor[]>(run: () => T): T {
@@ -284,7 +296,8 @@ for (const layerClass of [
  * N(0, 0.05), and g as ||v||: with 'weight' the layer starts as the plain one. `dataDependentInit`, which is not for
  * recurrent layers, leaves it so (Salimans & Kingma 2016, section 3).
  *
- * `kernelRegularizer` acts on `gain`, `recurrentRegularizer` on `recurrentGain` (see `regularize`). tf.layers drops the
+ * `kernelRegularizer` acts on w, by way of `gain` where that is the same, and `recurrentRegularizer` likewise (see
+ * `regularize`). tf.layers drops the
  * regularizers of cells in its own `rnn` and of layers in `bidirectional`. `seed` seeds the kernel, seed + 1 the
  * recurrent kernel; both directions of `bidirectional` then start with the same values.
  *

@@ -25,6 +25,11 @@ function disposeAll(tensors: tf.Tensor[], models: tf.LayersModel[]): void {
   for (const model of models) model.dispose();
 }
 
+/** What tfjs leaves of models in a sequential one. */
+function disposeWeights(...models: tf.LayersModel[]): void {
+  for (const { weights } of models) tf.dispose(weights.map((weight) => weight.read()));
+}
+
 function expectSameFunction(a: tf.LayersModel, b: tf.LayersModel, x: tf.Tensor, tolerance = 2e-6): void {
   tf.tidy(() => expectClose(a.predict(x) as tf.Tensor, b.predict(x) as tf.Tensor, tolerance));
 }
@@ -97,6 +102,49 @@ describe('a model of ordinary layers', () => {
     // tfjs frees a shared layer only when each of its uses was disposed of.
     for (const model of [original, normalized, back]) model.getLayer('shared').dispose();
     disposeAll([x], [original, normalized, back]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('of nested models with layers of one name keeps each as it is', async () => {
+    const before = tf.memory().numTensors;
+    const nested = (name: string, layers: tf.layers.Layer[]) => tf.sequential({ name, layers });
+    const original = tf.sequential({
+      layers: [
+        tf.layers.inputLayer({ inputShape: [3, 3, 2] }),
+        nested('first', [
+          tf.layers.depthwiseConv2d({ inputShape: [3, 3, 2], kernelSize: 2, depthMultiplier: 3, name: 'same' }),
+          tf.layers.conv2d({ filters: 2, kernelSize: 1, name: 'other' }),
+        ]),
+        nested('second', [
+          tf.layers.depthwiseConv2d({ inputShape: [2, 2, 2], kernelSize: 2, useBias: false, name: 'same' }),
+          tf.layers.flatten(),
+          tf.layers.dense({ units: 2, name: 'other' }),
+        ]),
+        tf.layers.dense({ units: 2, name: 'last' }),
+      ],
+    });
+    randomizeWeights(original, 1);
+    const x = normal([4, 3, 3, 2], 2);
+    const classes = (model: tf.LayersModel) =>
+      JSON.stringify(model.toJSON(null, false)).match(/"Normalized\w+"/g) ?? [];
+    for (const [exclude, expected] of [
+      [[], 5],
+      [['same'], 3],
+      [['second/same'], 4],
+      [['second'], 3],
+      [['first', 'second/other'], 2],
+    ] as [string[], number][]) {
+      const normalized = await applyWeightNorm(original, { exclude });
+      expect(classes(normalized).length, exclude.join()).toBe(expected);
+      expectSameFunction(normalized, original, x, 1e-5);
+      const back = await removeWeightNorm(normalized);
+      expect(classes(back)).toEqual([]);
+      expectSameFunction(back, original, x, 1e-5);
+      disposeWeights(normalized, back);
+    }
+    await expect(applyWeightNorm(original, { exclude: ['third/same'] })).rejects.toThrow('no layer "third/same"');
+    x.dispose();
+    disposeWeights(original);
     expect(tf.memory().numTensors).toBe(before);
   });
 
@@ -180,6 +228,28 @@ describe('removeWeightNorm', () => {
       }
     }
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('gives a bias for a running mean to that layer alone, not to others of its name', async () => {
+    const nested = (name: string, normalization: Normalization) =>
+      tf.sequential({
+        name,
+        layers: [dense({ inputShape: [3], units: 3, name: 'same', useBias: false, normalization })],
+      });
+    const model = tf.sequential({
+      layers: [
+        tf.layers.inputLayer({ inputShape: [3] }),
+        nested('first', 'mean-only-batch'),
+        nested('second', 'weight'),
+      ],
+    });
+    randomizeWeights(model, 1);
+    const plainModel = await removeWeightNorm(model);
+    expect(plainModel.weights.length).toBe(3);
+    const x = normal([4, 3], 2);
+    expectSameFunction(plainModel, model, x, 1e-5);
+    x.dispose();
+    disposeWeights(model, plainModel);
   });
 
   test.each(OUTPUT_NORMALIZATIONS.filter((name) => name === 'layer' || name === 'group'))(

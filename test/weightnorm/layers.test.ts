@@ -48,7 +48,7 @@ const denseCase = (units: number, inSize: number): LayerCase => ({
 });
 
 /** Names of the arguments for the initializers or regularizers of a layer's kernels. */
-function kernelArguments({ kind }: LayerCase, suffix: 'Initializer' | 'Regularizer'): string[] {
+function kernelArguments({ kind }: LayerCase, suffix: 'Initializer' | 'Regularizer' | 'Constraint'): string[] {
   const prefixes = {
     embedding: ['embeddings'],
     depthwiseConv2d: ['depthwise'],
@@ -182,6 +182,106 @@ describe.each(layers)('$title', ({ layer: layerCase }) => {
     });
   });
 
+  test('regularizes w itself where g would not give the same penalty', () => {
+    tf.tidy(() => {
+      const penaltyOn = (regularizer: object, args: NormalizationArgs) => {
+        const named = kernelArguments(layerCase, 'Regularizer').map((name) => [name, regularizer]);
+        const layer = built(layerCase, { ...Object.fromEntries(named), ...args });
+        randomizeWeights(layer, 2);
+        const ws = layer.kernels.map((kernel) => effectiveTensor(kernel));
+        return { penalty: tf.addN(layer.calculateLosses()), ws };
+      };
+      const l1 = penaltyOn(tf.regularizers.l1({ l1: 0.1 }), { normalization: 'weight' });
+      expectClose(l1.penalty, tf.addN(l1.ws.map((w) => w.abs().sum())).mul(0.1), 1e-6);
+      const both = penaltyOn(tf.regularizers.l1l2({ l1: 0.1, l2: 0.2 }), { normalization: 'centered-weight' });
+      const sums = both.ws.map((w) => w.abs().mul(0.1).add(w.square().mul(0.2)).sum());
+      expectClose(both.penalty, tf.addN(sums), 1e-6);
+      const scaled = penaltyOn(tf.regularizers.l2({ l2: 0.1 }), {
+        ...{ normalization: 'scaled-weight-standardization', activationGain: 1.7 },
+      });
+      expectClose(scaled.penalty, tf.addN(scaled.ws.map((w) => w.square().sum())).mul(0.1), 1e-6);
+    });
+  });
+
+  test('refuses what tf.layers takes and does not do: constraints and activity regularizers', () => {
+    const constraints = [...kernelArguments(layerCase, 'Constraint'), 'biasConstraint'];
+    for (const name of layerCase.kind === 'embedding' ? constraints.slice(0, -1) : constraints) {
+      for (const value of ['unitNorm', tf.constraints.unitNorm({}), { className: 'UnitNorm', config: {} }]) {
+        for (const normalization of ['weight', 'none'] as const)
+          expect(() => ours(layerCase, { [name]: value, normalization, name: 'third' })).toThrow(
+            new RegExp(
+              `^${name} of layer "third" is [uU]nitNorm, and tf.layers applies it after no update: leave it out`,
+            ),
+          );
+      }
+      expect(() => ours(layerCase, { [name]: null })).not.toThrow();
+    }
+    expect(() => ours(layerCase, { activityRegularizer: 'l1l2' })).toThrow(
+      'activityRegularizer is l1l2, and tf.layers does not apply it: leave it out, and add the penalty to the loss',
+    );
+  });
+
+  test('does what the other options of tf.layers ask', () => {
+    tf.tidy(() => {
+      const first = built(layerCase, { seed: 1 });
+      randomizeWeights(first, 2);
+      const values = first.getWeights();
+      // The starting values, in our order of weights.
+      const copy = ours(layerCase, { weights: values, inputShape: layerCase.inputShape });
+      const model = tf.sequential({ layers: [copy] });
+      expectClose(model.apply(x) as tf.Tensor, first.apply(x) as tf.Tensor, 0);
+      const few = ours(layerCase, { weights: values.slice(1), inputShape: layerCase.inputShape });
+      expect(() => tf.sequential({ layers: [few] })).toThrow(/weight/);
+      const frozen = built(layerCase, { trainable: false });
+      expect(frozen.trainableWeights).toEqual([]);
+      expect(frozen.weights.length).toBe(first.weights.length);
+      if (layerCase.kind === 'embedding') return;
+      const regularized = built(layerCase, { biasRegularizer: tf.regularizers.l2({ l2: 0.1 }) });
+      randomizeWeights(regularized, 2);
+      expectClose(tf.addN(regularized.calculateLosses()), regularized.bias!.read().square().sum().mul(0.1), 1e-6);
+    });
+  });
+
+  test('frozen, is as at inference: batch statistics do not move', () => {
+    for (const normalization of ['weight+mean-only-batch', 'batch'] as const) {
+      for (const freeze of ['layer', 'model', 'argument']) {
+        tf.tidy(() => {
+          const args = { normalization, inputShape: layerCase.inputShape, trainable: freeze !== 'argument' };
+          const layer = ours(layerCase, args);
+          const model = tf.sequential({ layers: [layer] });
+          model.apply(x, { training: true });
+          if (freeze === 'layer') layer.trainable = false;
+          if (freeze === 'model') model.trainable = false;
+          const before = layer.getWeights().map((weight) => weight.clone());
+          const y = model.apply(x, { training: true }) as tf.Tensor;
+          expectClose(y, model.apply(x) as tf.Tensor, 0);
+          for (const [i, weight] of layer.getWeights().entries()) expectClose(weight, before[i], 0);
+          if (freeze === 'argument') return;
+          layer.trainable = true;
+          model.apply(x, { training: true });
+          const moved = layer.movingMean!.read().sub(before[layer.weights.indexOf(layer.movingMean!)]);
+          expect(moved.abs().max().dataSync()[0]).toBeGreaterThan(0);
+        });
+      }
+    }
+  });
+
+  test('takes the momentum of one call, also as a tensor: 0 and 1/2 give the mean over two batches', () => {
+    tf.tidy(() => {
+      const layer = ours(layerCase, { normalization: 'weight+batch', inputShape: layerCase.inputShape });
+      const model = tf.sequential({ layers: [layer] });
+      const batches = [x, inputOf(layerCase, 4, 2)];
+      const [first, second] = batches.map((batch) => {
+        model.apply(batch, { training: true, momentum: 0 });
+        return [layer.movingMean!, layer.movingVariance!].map((average) => average.read().clone());
+      });
+      for (const [i, batch] of batches.entries())
+        model.apply(batch, { training: true, momentum: tf.scalar(i / (i + 1)) });
+      expectClose(layer.movingMean!.read(), first[0].add(second[0]).div(2), 1e-6);
+      expectClose(layer.movingVariance!.read(), first[1].add(second[1]).div(2), 1e-6);
+    });
+  });
+
   test('has finite outputs and gradients at v = 0', () => {
     tf.tidy(() => {
       for (const normalization of NORMALIZATIONS) {
@@ -280,6 +380,31 @@ describe('arguments', () => {
     ['epsilon 0', () => dense({ units: 2, epsilon: 0 }), /^epsilon is 0: give a small positive number/],
     ['varianceEpsilon -1', () => dense({ units: 2, varianceEpsilon: -1 }), /^varianceEpsilon is -1/],
     ['momentum 1.5', () => dense({ units: 2, momentum: 1.5 }), /^momentum is 1.5: give a number from 0 to 1/],
+    [
+      'a kernel initializer of a depthwise convolution',
+      () => depthwiseConv2d({ kernelSize: 2, kernelInitializer: 'zeros' }),
+      /^kernelInitializer is ignored by tf.layers.depthwiseConv2d: give depthwiseInitializer in its place/,
+    ],
+    [
+      'vectors of integers',
+      () => embedding({ inputDim: 2, outputDim: 2, dtype: 'int32' }),
+      /^dtype is 'int32', and the vectors are normalised in 'float32': leave it out/,
+    ],
+    [
+      'a fixed gain where there is none',
+      () => dense({ units: 2, normalization: 'batch', fixedGain: 2 }),
+      /^fixedGain is 2, and normalization 'batch' has no use for it: leave it out, or use 'weight'/,
+    ],
+    [
+      "an activation's gain without scaled standardization",
+      () => dense({ units: 2, activationGain: 2 }),
+      /^activationGain is 2, and normalization 'weight' has no use for it: leave it out, or use 'scaled-weight-/,
+    ],
+    [
+      'groups without group normalization',
+      () => dense({ units: 4, normalization: 'layer', groups: 2 }),
+      /^groups is 2, and normalization 'layer' has no use for it: leave it out, or use 'group'/,
+    ],
     ['fixedGain 0', () => dense({ units: 2, fixedGain: 0 }), /^fixedGain is 0: give a positive number/],
     ['activationGain NaN', () => dense({ units: 2, activationGain: Number.NaN }), /^activationGain is NaN/],
     ['dataFreeFactor -2', () => dense({ units: 2, dataFreeFactor: -2 }), /^dataFreeFactor is -2/],

@@ -15,6 +15,7 @@ import {
   unitNorms,
   weightNormalize,
 } from '../../src/weightnorm/index.ts';
+import { scaleOutput } from '../../src/weightnorm/normalize.ts';
 import { expectClose, normal, tensorOf, unitAxisOf, vectors } from './support.ts';
 
 /** w, dL/dv and dL/dg. */
@@ -331,4 +332,70 @@ describe('ACTIVATION_GAINS', () => {
       });
     },
   );
+});
+
+describe('gradients of gradients', () => {
+  test('of weightNormalize are right: v = (3, 4), g = 5', () => {
+    tf.tidy(() => {
+      const g = tf.tensor1d([5]);
+      // d/dv of the sum over dw_0/dv. dw_0/dv = (16, -12)/25 at ||v|| = 5, by hand.
+      const sumOfRow = (v: tf.Tensor) => tf.sum(tf.grad((x) => weightNormalize(x, g).slice([0, 0], [1, 1]).sum())(v));
+      const v = tf.tensor2d([[3], [4]]);
+      expectClose(sumOfRow(v), (16 - 12) / 25, 1e-6);
+      expectClose(tf.grad(sumOfRow)(v), [[-0.2176], [0.1232]], 1e-6);
+    });
+  });
+
+  const sumOver = (t: tf.Tensor) => tf.sum(t, [0, 1]);
+  const centred = (v: tf.Tensor) => v.sub(v.mean([0, 1], true));
+  /** Ours, and the same formula in ops whose derivatives are those of tfjs. */
+  const PAIRS: [string, (v: tf.Tensor, g: tf.Tensor) => tf.Tensor, (v: tf.Tensor, g: tf.Tensor) => tf.Tensor][] = [
+    [
+      'weightNormalize',
+      (v, g) => weightNormalize(v, g, { epsilon: 0.1 }),
+      (v, g) => v.mul(g).div(sumOver(v.square()).add(0.1).sqrt()),
+    ],
+    [
+      'centeredWeightNormalize',
+      (v, g) => centeredWeightNormalize(v, g, { epsilon: 0.1 }),
+      (v, g) =>
+        centred(v)
+          .mul(g)
+          .div(sumOver(centred(v).square()).add(0.1).sqrt()),
+    ],
+    [
+      'standardizeWeights',
+      (v, g) => standardizeWeights(v, { epsilon: 0.1 }).mul(g),
+      (v, g) =>
+        centred(v)
+          .mul(g)
+          .div(centred(v).square().mean([0, 1], true).sqrt().add(0.1)),
+    ],
+    [
+      'scaleOutput',
+      (v, g) => scaleOutput(tf.dot(x, v.reshape([6, 4])), v.reshape([6, 4]), g, 0.1),
+      (v, g) => tf.dot(x, v.mul(g).div(sumOver(v.square()).add(0.1).sqrt()).reshape([6, 4])),
+    ],
+  ];
+  const x = normal([5, 6], 9);
+
+  test.each(PAIRS)('of %s are those of its formula, in v, g and both', (_, ours, formula) => {
+    tf.tidy(() => {
+      const [v, g] = [normal([3, 2, 4], 1), normal([4], 2)];
+      /** The second derivatives of a loss that is not linear in w, along fixed directions. */
+      const second = (f: typeof ours) => {
+        const loss = (v: tf.Tensor, g: tf.Tensor) => f(v, g).square().mul(f(v, g).sin()).sum();
+        const along = (v: tf.Tensor, g: tf.Tensor) => {
+          const [dv, dg] = tf.grads(loss)([v, g]);
+          return dv
+            .mul(normal([3, 2, 4], 3))
+            .sum()
+            .add(dg.mul(normal([4], 4)).sum());
+        };
+        return [...tf.grads(loss)([v, g]), ...tf.grads(along)([v, g])];
+      };
+      const expected = second(formula);
+      for (const [i, derivative] of second(ours).entries()) expectClose(derivative, expected[i], 2e-5);
+    });
+  });
 });

@@ -405,6 +405,37 @@ describe.each(KINDS)('%s', (kind) => {
     });
   });
 
+  test('regularizes w itself where g would not give the same penalty', () => {
+    tf.tidy(() => {
+      const layer = OURS[kind]({
+        units: 3,
+        kernelRegularizer: tf.regularizers.l1({ l1: 0.1 }),
+        recurrentRegularizer: tf.regularizers.l2({ l2: 0.2 }),
+      });
+      build(layer, [1, 2, 5]);
+      randomizeWeights(layer, 2);
+      const [w, recurrentW] = effectiveWeights(layer);
+      const penalty = w.abs().sum().mul(0.1).add(recurrentW.square().sum().mul(0.2));
+      expectClose(tf.addN(layer.calculateLosses()), penalty, 1e-6);
+    });
+  });
+
+  test('refuses what tf.layers takes and does not do, and takes starting weights', () => {
+    for (const name of ['kernelConstraint', 'recurrentConstraint', 'biasConstraint', 'activityRegularizer']) {
+      expect(() => OURS[kind]({ units: 2, [name]: 'someName' })).toThrow(`${name} is someName, and tf.layers `);
+      expect(() => OURS[kind]({ units: 2, [name]: null })).not.toThrow();
+    }
+    tf.tidy(() => {
+      const first = OURS[kind]({ units: 3 });
+      build(first, [1, 2, 5]);
+      randomizeWeights(first, 2);
+      const copy = OURS[kind]({ units: 3, weights: first.getWeights() });
+      const x = normal([2, 3, 5], 1);
+      expectClose(copy.apply(x) as tf.Tensor, first.apply(x) as tf.Tensor, 0);
+      copy.dispose();
+    });
+  });
+
   test('keeps no tensor, forward or backward, with dropout and a state too', () => {
     const layer = OURS[kind]({ units: 4, stateful: true, batchInputShape: [2, 3, 5], dropout: 0.3 });
     const x = normal([2, 3, 5], 1);

@@ -192,7 +192,8 @@ describe.each(LAYERS.map((layer) => ({ title: titleOf(layer), layer })))('$title
 
   test('keeps its regularizers', () => {
     const names = ['kernel', 'depthwise', 'pointwise', 'embeddings'].map((prefix) => `${prefix}Regularizer`);
-    const accepted = layerCase.kind === 'separableConv2d' ? names.slice(1, 3) : names;
+    const hasDepthwise = layerCase.kind === 'separableConv2d' || layerCase.kind === 'depthwiseConv2d';
+    const accepted = hasDepthwise ? names.slice(1, 3) : names;
     const regularizers = Object.fromEntries(accepted.map((name) => [name, 'l1l2']));
     const layer = ours(layerCase, { ...regularizers, inputShape: layerCase.inputShape });
     const copy = madeFromConfigOf(layer);
