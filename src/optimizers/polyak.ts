@@ -10,8 +10,9 @@ export interface PolyakAverage {
    */
   update(): void;
   /**
-   * Exchanges values and averages, to evaluate with the averages; a second call undoes it, to the bit. Do not update
-   * between the two. Where the program is compiled, make this one of its steps.
+   * Exchanges values and averages, to evaluate with the averages; a second call undoes it, to the bit. Before the first
+   * update, when there is no average, the values stay. Do not update between the two. Where the program is compiled, make
+   * this one of its steps.
    */
   swap(): void;
   /** Frees the averages; the variables stay. */
@@ -57,9 +58,11 @@ export function createPolyakAverage(variables: readonly NamedVariable[], { decay
     swap() {
       for (const { variable, average } of pairs) {
         tf.tidy(() => {
+          const isAverage = tf.greater(updates, 0);
           const value = variable.clone();
-          variable.assign(average.clone());
-          average.assign(value);
+          const mean = average.clone();
+          variable.assign(tf.where(isAverage, mean, value));
+          average.assign(tf.where(isAverage, value, mean));
         });
       }
     },

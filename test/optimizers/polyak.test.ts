@@ -47,6 +47,19 @@ function compileProgram(variable: tf.Variable, polyak: PolyakAverage, eager: boo
   );
 }
 
+test.each([true, false])('before the first update a swap leaves the values, eager %s', (eager) => {
+  const variable = tf.tidy(() => tf.variable(tf.tensor1d([3, -1, 0.5])));
+  const polyak = createPolyakAverage([{ name: 'x', variable }], { decay: 0.9 });
+  const program = compileProgram(variable, polyak, eager);
+  for (let swaps = 0; swaps < 2; swaps++) {
+    program.steps.swap.run({});
+    expect(Array.from(program.steps.read.values({}).values)).toEqual([3, -1, 0.5]);
+  }
+  program.dispose();
+  polyak.dispose();
+  variable.dispose();
+});
+
 test.each([
   ['op by op', true, 0.8],
   ['compiled', false, 0.8],

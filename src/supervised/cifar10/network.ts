@@ -10,8 +10,11 @@ import type { Cifar10Settings } from './config.ts';
 export interface Classifier {
   /** As it is tested. */
   readonly model: tf.LayersModel;
-  /** As it is trained: with the noise and the dropout that belong to it. */
-  trainingLogits(images: tf.Tensor4D, noiseSeed: NoiseSeed): tf.Tensor2D;
+  /**
+   * As it is trained: with the noise and the dropout that belong to it. Running averages keep the share `momentum` of
+   * what they were, the layers' own where it is left out.
+   */
+  trainingLogits(images: tf.Tensor4D, noiseSeed: NoiseSeed, momentum?: tf.Scalar): tf.Tensor2D;
   /** Scales and shifts of every layer from these images (section 3). */
   initialize(images: tf.Tensor4D, noiseSeed: NoiseSeed): void;
   readonly trainable: readonly NamedVariable[];
@@ -55,8 +58,8 @@ function createConvPool({ normalization, widthMultiplier, seed }: NetworkConfig)
   };
   return {
     model: network.clean,
-    trainingLogits: (images, noiseSeed) =>
-      network.noisy.apply(withNoise(images, noiseSeed), { training: true }) as tf.Tensor2D,
+    trainingLogits: (images, noiseSeed, momentum) =>
+      network.noisy.apply(withNoise(images, noiseSeed), { training: true, momentum }) as tf.Tensor2D,
     initialize: (images, noiseSeed) => {
       tf.tidy(() => dataDependentInit(network.noisy, withNoise(images, noiseSeed)));
     },
@@ -70,7 +73,7 @@ function createFast({ normalization, widthMultiplier, seed }: NetworkConfig): Cl
   const { model, dispose } = fastCnn({ normalization, widthMultiplier, seed: deriveSeed(seed, 'network') });
   return {
     model,
-    trainingLogits: (images) => model.apply(images, { training: true }) as tf.Tensor2D,
+    trainingLogits: (images, _, momentum) => model.apply(images, { training: true, momentum }) as tf.Tensor2D,
     initialize: (images) => {
       dataDependentInit(model, images);
     },

@@ -16,7 +16,7 @@ import { compile, type InputSpec } from '../../runtime/compile/index.ts';
 import type { NoiseSeed } from '../../runtime/seeded-noise.ts';
 import { loadTensorFlow } from '../../runtime/tensorflow.ts';
 import { augment, averagedLogits } from '../augmentation.ts';
-import { averagesOverEpochs, withAverages } from '../averages.ts';
+import { averagesOverEpochs, createSpareValues, STATISTICS_BATCHES, withAverages } from '../averages.ts';
 import { optimizerConfig } from '../optimizer.ts';
 import { taskChangeable } from '../settings.ts';
 import { firstExamples } from '../subset.ts';
@@ -86,20 +86,31 @@ async function createCifar10(config: Cifar10Settings, { note, restoring }: TaskC
     tf.tidy(() => classifier.initialize(images, tf.tensor1d([deriveSeed(seed, 'initialization noise'), 0], 'int32')));
     images.dispose();
   }
-  return assemble(config, { classifier, whitening, batches, test });
+  const statisticsBatches = () => batchesOf(batches.getState().batchSize, deriveSeed(seed, 'statistics'));
+  return assembleCifar10(config, { classifier, whitening, batches, statisticsBatches, test });
 }
 
 type Parts = {
   classifier: ReturnType<typeof createClassifier>;
   whitening: Pick<Standardise, 'whiten' | 'dispose'>;
   batches: Batches<'images' | 'labels'>;
+  /** Batches as those that are trained, the same ones at each call: statistics of averaged weights come from them. */
+  statisticsBatches(): Batches<'images' | 'labels'>;
   test: LabelledImages;
 };
 
-function assemble(config: Cifar10Settings, { classifier, whitening, batches, test }: Parts): SupervisedTask {
+/** The task of its parts, which it disposes of. */
+export function assembleCifar10(
+  config: Cifar10Settings,
+  { classifier, whitening, batches, statisticsBatches, test }: Parts,
+): SupervisedTask {
   const { seed, labelSmoothing, translatePixels, flip, averageEpochs, testTimeAveraging, lateBeta1 } = config;
   const optimizer = createOptimizer(optimizerConfig(config), classifier.trainable);
   const averages = averagesOverEpochs(classifier.trainable, averageEpochs, batches.batchesPerEpoch);
+  const statistics = classifier.variables
+    .map(({ variable }) => variable)
+    .filter((variable) => !classifier.trainable.some((trained) => trained.variable === variable));
+  const spare = averages && statistics.length > 0 ? createSpareValues(statistics) : undefined;
   const size = batches.getState().batchSize;
   const imagesSpec = (batch: number): InputSpec => ({ shape: [batch, ...SHAPE], dtype: 'uint8' });
   const labelsSpec = (batch: number): InputSpec => ({ shape: [batch], dtype: 'int32' });
@@ -138,11 +149,26 @@ function assemble(config: Cifar10Settings, { classifier, whitening, batches, tes
           return { ...scores(logits, labels as tf.Tensor1D) };
         },
       },
-      exchangeAverages: { inputs: {}, fn: () => averages?.swap() },
+      exchangeAverages: {
+        inputs: {},
+        fn: () => {
+          averages?.swap();
+          spare?.swap();
+        },
+      },
+      estimate: {
+        inputs: { images: imagesSpec(size), noiseSeed: { shape: [2], dtype: 'int32' }, momentum: scalar },
+        fn: ({ images, noiseSeed, momentum }) => {
+          if (!spare) return;
+          const whitened = whitening.whiten(images as tf.Tensor4D);
+          classifier.trainingLogits(whitened, noiseSeed as NoiseSeed, momentum as tf.Scalar);
+        },
+      },
     },
     { precision: config.precision },
   );
   const noiseSeed = deriveSeed(seed, 'noise');
+  const statisticsNoise = deriveSeed(seed, 'statistics noise');
   const variables = namedTensors({
     network: classifier.variables,
     optimizer: optimizer.slots,
@@ -150,7 +176,34 @@ function assemble(config: Cifar10Settings, { classifier, whitening, batches, tes
   });
   const own = Object.values(variables);
 
-  const tested = <T>(work: () => T): T => withAverages(averages, () => program.steps.exchangeAverages.run({}), work);
+  const augmented = (images: Uint8Array, epoch: number, batchIndex: number) => {
+    if (translatePixels === 0 && flip === 'none') return;
+    augment(images, { height: 32, width: 32, channels: 3, translatePixels, flip, seed, epoch, batchIndex });
+  };
+  /** The statistics of the present weights, as means over batches: the running ones are of weights before. */
+  const estimateStatistics = () => {
+    if (!spare) return;
+    const drawn = statisticsBatches();
+    const count = Math.min(STATISTICS_BATCHES, drawn.batchesPerEpoch);
+    for (let batch = 0; batch < count; batch++) {
+      const { images } = drawn.next().arrays as { images: Uint8Array };
+      augmented(images, 0, batch);
+      program.steps.estimate.run({
+        images,
+        noiseSeed: Int32Array.from([statisticsNoise, batch]),
+        momentum: batch / (batch + 1),
+      });
+    }
+  };
+  const tested = <T>(work: () => T): T =>
+    withAverages(
+      averages,
+      () => program.steps.exchangeAverages.run({}),
+      () => {
+        estimateStatistics();
+        return work();
+      },
+    );
   const testFrom = (start: number) =>
     program.steps.test.values({
       images: test.images.subarray(start * PIXELS, (start + testSize) * PIXELS),
@@ -167,9 +220,7 @@ function assemble(config: Cifar10Settings, { classifier, whitening, batches, tes
     update({ arrays, epoch, index }, { updates, totalUpdates }: Moment): Numbers {
       const progress = updates / totalUpdates;
       const { images, labels } = arrays as { images: Uint8Array; labels: Int32Array };
-      if (translatePixels > 0 || flip !== 'none') {
-        augment(images, { height: 32, width: 32, channels: 3, translatePixels, flip, seed, epoch, batchIndex: index });
-      }
+      augmented(images, epoch, index);
       const { loss, error } = program.steps.train.values({
         images,
         labels,
@@ -206,6 +257,7 @@ function assemble(config: Cifar10Settings, { classifier, whitening, batches, tes
     dispose() {
       program.dispose();
       averages?.dispose();
+      spare?.dispose();
       optimizer.dispose();
       classifier.dispose();
       whitening.dispose();
