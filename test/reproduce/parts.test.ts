@@ -161,11 +161,13 @@ describe('the parts', () => {
     expect(vae.found[0]).toContain('in the paper after about epoch 300: weight norm -85.3, normal -85.84.');
     expect(vae.found[1]).toBe(
       'Weight normalisation ended ahead of the normal parameterisation, as in the paper; it was ahead after 4 of ' +
-        'the 4 epochs that were tested.',
+        'the 4 epochs that were tested. Only the arm with weight norm starts from data (data-dependent ' +
+        'initialisation), which is a part of the difference.',
     );
     expect(vae.found[2]).toMatch(/^From the lowest to the highest seed: weight norm 0\.100, normal 0\.200/);
     const draw = await resultsOf(figureDraw, choice, (...args) => 100 * errors()(...args));
     expect(draw.found[1]).toContain('did NOT end ahead');
+    expect(draw.found[1]).not.toContain('starts from data'); // as no arm of DRAW does
     expect(draw.tables[0].rows.flat()).toEqual(
       expect.arrayContaining(['-97.5', '-90.5', '-85', '-115', '-95.5', '-89.8']),
     );
@@ -174,6 +176,7 @@ describe('the parts', () => {
     for (const job of figureVaeCifar.jobs(full)) expect(job).toMatchObject({ settings: { dataDir: 'images' } });
     const bits = await resultsOf(figureVaeCifar, full, errors()); // fewer bits are better
     expect(bits.found[1]).toContain('ended ahead of the normal parameterisation, as in the paper');
+    expect(bits.found[1]).toContain('Only the arm with weight norm starts from data');
     expect(bits.tables[0].rows[1].at(-1)).toBe('3.64');
   });
 

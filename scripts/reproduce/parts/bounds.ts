@@ -11,13 +11,15 @@ const COLOURS: Record<Arm, string> = { weight: CATEGORY_COLOURS[0], none: CATEGO
 export interface BoundPart extends Pick<Part, 'name' | 'title' | 'claim' | 'needsCifar10'> {
   task: string;
   metric: { key: string; unit: string; better: 'higher' | 'lower'; decimals: number };
+  /** Whether weight normalisation, and no other arm, has the data-dependent initialisation. */
+  weightArmStartsFromData: boolean;
   /** The paper's values by epoch, read off its figure. */
   paper: Record<Arm, Readonly<Record<number, number>>>;
   /** A budget that is not here leaves the part out. */
   sizes: Experiment['sizes'];
 }
 
-export function boundPart({ task, sizes, metric, paper, ...about }: BoundPart): Part {
+export function boundPart({ task, sizes, metric, weightArmStartsFromData, paper, ...about }: BoundPart): Part {
   const experiment: Experiment = { task, normalizations: Object.keys(ARMS), sizes };
   return {
     ...about,
@@ -31,7 +33,8 @@ export function boundPart({ task, sizes, metric, paper, ...about }: BoundPart): 
         points: curveOf(runs, metric.key),
         ends: lastValues(runs, metric.key),
       }));
-      return { ...tell({ title: about.title, metric, paper }, arms), runs: names, seeds, seconds };
+      const told = tell({ title: about.title, metric, weightArmStartsFromData, paper }, arms);
+      return { ...told, runs: names, seeds, seconds };
     },
   };
 }
@@ -39,7 +42,7 @@ export function boundPart({ task, sizes, metric, paper, ...about }: BoundPart): 
 type ArmResults = { arm: Arm; points: ReturnType<typeof curveOf>; ends: number[] };
 
 function tell(
-  { title, metric, paper }: Pick<BoundPart, 'title' | 'metric' | 'paper'>,
+  { title, metric, weightArmStartsFromData, paper }: Omit<BoundPart, keyof Part | 'task' | 'sizes'> & { title: string },
   arms: readonly ArmResults[],
 ): Omit<PartResults, 'runs' | 'seeds' | 'seconds'> {
   const show = (value: number) => value.toFixed(metric.decimals);
@@ -54,7 +57,7 @@ function tell(
         `${arms.map(({ arm, ends }) => `${ARMS[arm]} ${spreadText(ends, show)}`).join(', ')} ${metric.unit}; in the ` +
         `paper after about epoch ${lastOfPaper('weight')[0]}: ` +
         `${arms.map(({ arm }) => `${ARMS[arm]} ${lastOfPaper(arm)[1]}`).join(', ')}.`,
-      ...compare(arms, metric.better),
+      ...compare(arms, metric.better, weightArmStartsFromData),
     ],
     figure: lineChart({
       title: title.slice(title.indexOf(': ') + 2),
@@ -97,7 +100,7 @@ function tell(
   };
 }
 
-function compare(arms: readonly ArmResults[], better: 'higher' | 'lower'): string[] {
+function compare(arms: readonly ArmResults[], better: 'higher' | 'lower', weightArmStartsFromData: boolean): string[] {
   const weight = arms.find(({ arm }) => arm === 'weight');
   const normal = arms.find(({ arm }) => arm === 'none');
   if (weight === undefined || normal === undefined) return [];
@@ -112,7 +115,10 @@ function compare(arms: readonly ArmResults[], better: 'higher' | 'lower'): strin
   return [
     `Weight normalisation ${ends ? 'ended' : 'did NOT end'} ahead of the normal parameterisation` +
       `${ends ? ', as in the paper' : ''}; ` +
-      `it was ahead after ${shared.filter((ahead) => ahead).length} of the ${shared.length} epochs that were tested.`,
+      `it was ahead after ${shared.filter((ahead) => ahead).length} of the ${shared.length} epochs that were tested.` +
+      (weightArmStartsFromData
+        ? ' Only the arm with weight norm starts from data (data-dependent initialisation), which is a part of the difference.'
+        : ''),
     ...(weight.ends.length > 1 && normal.ends.length > 1
       ? [
           `From the lowest to the highest seed: weight norm ${width(weight).toPrecision(3)}, normal ` +

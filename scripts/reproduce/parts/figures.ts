@@ -10,6 +10,7 @@ export const figureVae = boundPart({
     'varies less between seeds (Salimans & Kingma 2016, section 5.2, figure 2; values read off the figure).',
   needsCifar10: false,
   task: 'vae-mnist',
+  weightArmStartsFromData: true,
   metric: bound,
   paper: { weight: { 300: -85.3 }, none: { 300: -85.84 } },
   sizes: {
@@ -27,6 +28,7 @@ export const figureVaeCifar = boundPart({
     'and 9148 nats of the figure (Salimans & Kingma 2016, section 5.2, figure 2; values read off the figure).',
   needsCifar10: true,
   task: 'vae-cifar10',
+  weightArmStartsFromData: true,
   metric: { key: 'testBitsPerDimension', unit: 'bits a dimension', better: 'lower', decimals: 3 },
   paper: { weight: { 450: 3.64 }, none: { 450: 3.7 } },
   sizes: { full: { recipe: 'paper', seeds: 1, settings: { evaluationPeriodEpochs: 5 } } },
@@ -40,6 +42,7 @@ export const figureDraw = boundPart({
     '(Salimans & Kingma 2016, section 5.3, figure 3; values read off the figure).',
   needsCifar10: false,
   task: 'draw-mnist',
+  weightArmStartsFromData: false,
   metric: bound,
   paper: { weight: { 15: -97.5, 30: -90.5, 99: -85.0 }, none: { 40: -115, 60: -95.5, 99: -89.8 } },
   sizes: {
