@@ -161,7 +161,6 @@ export function resolveSettings(args: NormalizationArgs): NormalizationSettings 
     throw unused('fixedGain', fixedGain, "'weight', 'centered-weight' or 'scaled-weight-standardization'");
   if (activationGain !== 1 && kernelNormalization !== 'scaled-weight-standardization')
     throw unused('activationGain', activationGain, "'scaled-weight-standardization'");
-  if (groups !== undefined && outputNormalization !== 'group') throw unused('groups', groups, "'group'");
   if (initialization === 'data-free' && !learnsGain) {
     throw new Error(
       "initialization is 'data-free', which sets g, and this layer learns none: use normalization 'weight', " +

@@ -400,11 +400,6 @@ describe('arguments', () => {
       () => dense({ units: 2, activationGain: 2 }),
       /^activationGain is 2, and normalization 'weight' has no use for it: leave it out, or use 'scaled-weight-/,
     ],
-    [
-      'groups without group normalization',
-      () => dense({ units: 4, normalization: 'layer', groups: 2 }),
-      /^groups is 2, and normalization 'layer' has no use for it: leave it out, or use 'group'/,
-    ],
     ['fixedGain 0', () => dense({ units: 2, fixedGain: 0 }), /^fixedGain is 0: give a positive number/],
     ['activationGain NaN', () => dense({ units: 2, activationGain: Number.NaN }), /^activationGain is NaN/],
     ['dataFreeFactor -2', () => dense({ units: 2, dataFreeFactor: -2 }), /^dataFreeFactor is -2/],
