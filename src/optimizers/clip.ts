@@ -14,6 +14,13 @@ export function clipByGlobalNorm(
   maxNorm: number | tf.Scalar,
 ): { gradients: tf.Tensor[]; norm: tf.Scalar } {
   if (gradients.length === 0) throw new Error('clipByGlobalNorm got no gradients: give at least one.');
+  const missing = Array.from(gradients).findIndex((gradient) => !gradient);
+  if (missing >= 0) {
+    throw new Error(
+      `Gradient ${missing} of the ${gradients.length} that clipByGlobalNorm got is missing: the loss does not depend on ` +
+        'its variable. Give tf.zerosLike of the variable, or leave it out.',
+    );
+  }
   if (typeof maxNorm === 'number' && !(maxNorm > 0)) {
     throw new Error(`maxNorm is ${maxNorm}: it must be above 0.`);
   }

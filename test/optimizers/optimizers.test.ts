@@ -216,6 +216,12 @@ describe('clipByGlobalNorm', () => {
     tf.dispose([clipped as unknown as tf.TensorContainer, gradient]);
   });
 
+  test('names a gradient that is missing', () => {
+    const gradients = [tf.scalar(1), undefined] as unknown as tf.Tensor[];
+    expect(() => clipByGlobalNorm(gradients, 1)).toThrow('Gradient 1 of the 2 that clipByGlobalNorm got is missing:');
+    tf.dispose(gradients);
+  });
+
   test('refuses a largest norm that is not above 0', () => {
     expect(() => clipByGlobalNorm([tf.scalar(1)], 0)).toThrow('maxNorm is 0: it must be above 0.');
   });
