@@ -15,6 +15,8 @@ export {
   atariDefaults,
   type CreateAgentOptions,
   checkAgentSettings,
+  checkEnvironment,
+  checkGivenEnvironment,
   checkGivenExploration,
   checkNetwork,
   createExploration,
@@ -71,6 +73,7 @@ export {
   type ValueLearner,
   type ValueLearnerOptions,
   type ValueNetworks,
+  valueRange,
 } from '../src/agent/index.ts';
 export {
   type EpisodeListener,

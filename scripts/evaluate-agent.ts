@@ -30,7 +30,12 @@ const command = newCommand('evaluate-agent', 'Plays whole episodes with a traine
     ).choices(Object.keys(protocols)),
   )
   .option('--epsilon <probability>', "of a random action, in place of the protocol's", numberIn(0, 1))
-  .option('--max-episode-frames <frames>', "cut episodes off, in place of the protocol's", wholeNumber(1))
+  .option('--max-episode-frames <frames>', "cut Atari episodes off, in place of the protocol's", wholeNumber(1))
+  .option(
+    '--max-episode-steps <agent steps>',
+    'cut episodes off, in any environment (default: as the run)',
+    wholeNumber(1, 0x7fffffff),
+  )
   .option(
     '--env-timeout-seconds <seconds>',
     'longest wait for the environments to answer, then they are started again (default: as the run)',

@@ -8,6 +8,7 @@ import {
   runSettings,
 } from '../../src/agent/settings.ts';
 import { REGRESSION_LOSSES } from '../../src/losses/index.ts';
+import { leastRows } from '../../src/replay/index.ts';
 import { choice, flag, number, type SettingProblem, wholeNumber } from '../../src/settings/index.ts';
 
 /** Every setting of a DQN run: the command line of `train-agent`, and the settings in config.json. */
@@ -29,7 +30,7 @@ export type DqnSettings = z.infer<typeof dqnSchema>;
 /** What is wrong between a replay's settings. */
 export function checkReplay(settings: DqnSettings): SettingProblem | undefined {
   const { numEnvs, nStep, frameStack, learningStarts, replayCapacity } = settings;
-  const needed = numEnvs * (nStep + frameStack + 1);
+  const needed = numEnvs * leastRows({ nStep, frameStack });
   const what = `${numEnvs} environments and ${nStep}-step returns need at least ${needed} agent steps`;
   if (learningStarts < needed) return { key: 'learningStarts', value: learningStarts, reason: `is too early: ${what}` };
   if (replayCapacity < needed) return { key: 'replayCapacity', value: replayCapacity, reason: `is too small: ${what}` };

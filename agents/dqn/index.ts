@@ -6,11 +6,13 @@ import { type NetworkFactory, networkSpec, settingsNetwork } from '../../src/age
 import {
   agentChangeable,
   checkAgentSettings,
+  checkEnvironment,
+  checkGivenEnvironment,
   checkGivenExploration,
   checkNetwork,
   optimizerConfig,
 } from '../../src/agent/settings.ts';
-import { stateOptions } from '../../src/agent/states.ts';
+import { stateOptions, valueRange } from '../../src/agent/states.ts';
 import { createValueLearner } from '../../src/agent/value-learner.ts';
 import { Experience } from '../../src/experience/index.ts';
 import { trainableVariables } from '../../src/networks/variables.ts';
@@ -30,11 +32,11 @@ export const dqn: AgentDefinition<DqnSettings> = {
   presets: dqnPresets,
   changeable: agentChangeable,
   ofEarlierRuns: settingsOfEarlierRuns,
-  defaultPreset: ({ game, envId }) =>
-    envId != null && game == null && !/^ALE\/|NoFrameskip-v\d$/.test(envId) ? 'classic-control' : 'fast',
+  defaultPreset: ({ game, envId }) => (envId != null && game == null ? 'classic-control' : 'fast'),
   check: (settings) => checkAgentSettings(settings) ?? checkReplay(settings),
-  checkGiven: checkGivenExploration,
-  checkEnv: (settings, env) => checkNetwork(settings, stateOptions(settings, env)),
+  checkGiven: (given, settings) => checkGivenEnvironment(given, settings) ?? checkGivenExploration(given, settings),
+  checkEnv: (settings, env) =>
+    checkEnvironment(settings, env) ?? checkNetwork(settings, stateOptions(settings, env), env.observationSpace),
   create: createDqn,
   createNetwork,
   actionValues: (network, states) => actionValues(network, states),
@@ -42,7 +44,9 @@ export const dqn: AgentDefinition<DqnSettings> = {
 
 function createNetwork(settings: DqnSettings, env: VectorEnv, factory?: NetworkFactory): tf.LayersModel {
   const { normalization, seed } = settings;
-  const spec = networkSpec(stateOptions(settings, env), { outputs: env.actionSpace.n, normalization, seed });
+  const inputRange = valueRange(env.observationSpace);
+  const outputs = env.actionSpace.n;
+  const spec = networkSpec(stateOptions(settings, env), { outputs, inputRange, normalization, seed });
   return (factory ?? settingsNetwork(settings))(spec);
 }
 

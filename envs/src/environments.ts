@@ -1,4 +1,5 @@
 // Environments written in TypeScript, without a sidecar: nothing here needs Node, so it runs in a browser too.
+export { atariGame, isAtariId } from './atari-names.ts';
 export { CartPole } from './cart-pole.ts';
 export { episodeSeed } from './episode-seed.ts';
 export { BridgeError, EnvClosedError, EnvOptionsError, EnvValueError, NotReproducibleError } from './errors.ts';

@@ -1,3 +1,4 @@
+export { atariGame, isAtariId } from './atari-names.ts';
 export { CartPole } from './cart-pole.ts';
 export { episodeSeed } from './episode-seed.ts';
 export {

@@ -1,3 +1,4 @@
+import { isAtariId } from './atari-names.ts';
 import { EnvOptionsError } from './errors.ts';
 import type { EnvSettings } from './types.ts';
 
@@ -8,8 +9,8 @@ export interface VectorEnvOptions extends Partial<Omit<EnvSettings, 'kind' | 'id
    */
   game?: string;
   /**
-   * A Gymnasium id with discrete actions and box observations, for example CartPole-v1; ALE/... is the Atari game of
-   * that name.
+   * A Gymnasium id with discrete actions and box observations, for example CartPole-v1; one of an Atari game, such as
+   * ALE/Pong-v5 or PongNoFrameskip-v4, is that game, as `game` makes it.
    */
   id?: string;
   /** Environments that step together, 1 to 4096. Default 1. */
@@ -87,6 +88,9 @@ const atariDefaults = {
   width: 84,
 };
 
+/** Settings of Gymnasium environments. */
+const GYMNASIUM_SETTINGS = ['envOptions', 'maxEpisodeSteps'];
+
 const MAX_INT32 = 2 ** 31 - 1;
 const integerRanges: Record<string, [number, number]> = {
   numEnvs: [1, 4096],
@@ -106,7 +110,7 @@ const integerRanges: Record<string, [number, number]> = {
 };
 const booleans = ['fullActionSpace', 'fireReset', 'grayscale'];
 const texts = ['game', 'id', 'python'];
-const others = ['signal', 'onSidecarLog', 'onFault', 'stickyActionProbability'];
+const others = ['envOptions', 'signal', 'onSidecarLog', 'onFault', 'stickyActionProbability'];
 const allOptions = [...Object.keys(integerRanges), ...booleans, ...texts, ...others];
 
 /** @throws EnvOptionsError that names the option, its value and what it must be. */
@@ -114,13 +118,13 @@ export function resolveOptions(options: VectorEnvOptions): ResolvedOptions {
   const given = checkOptions(options, allOptions);
   const { game, id } = given as VectorEnvOptions;
   if ((game === undefined) === (id === undefined)) throw new EnvOptionsError('give one of "game" and "id"');
-  const kind = game !== undefined || id!.startsWith('ALE/') ? 'atari' : 'gymnasium';
-  const foreign = kind === 'atari' ? ['maxEpisodeSteps'] : [...Object.keys(atariDefaults), 'numThreads'];
+  const kind = game !== undefined || isAtariId(id!) ? 'atari' : 'gymnasium';
+  const foreign = kind === 'atari' ? GYMNASIUM_SETTINGS : [...Object.keys(atariDefaults), 'numThreads'];
   for (const name of foreign) {
     if (name in given) throw new EnvOptionsError(`option "${name}" is not for ${kind} environments: leave it out`);
   }
 
-  const settingNames = kind === 'atari' ? Object.keys(atariDefaults) : ['maxEpisodeSteps'];
+  const settingNames = kind === 'atari' ? Object.keys(atariDefaults) : GYMNASIUM_SETTINGS;
   const chosen = Object.fromEntries(Object.entries(given).filter(([name]) => settingNames.includes(name)));
   const {
     numEnvs = 1,
@@ -180,9 +184,15 @@ function check(name: string, value: unknown): void {
   } else if (texts.includes(name)) {
     if (typeof value !== 'string' || value === '' || value.length > 1000)
       refuse(name, value, 'a text of 1 to 1000 characters');
+  } else if (name === 'envOptions') {
+    if (!isPlainObject(value)) refuse(name, value, 'an object of names and JSON values');
   } else if (name === 'stickyActionProbability') {
     if (typeof value !== 'number' || !(value >= 0 && value <= 1)) refuse(name, value, 'a number from 0 to 1');
   }
+}
+
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Whether `value` is an integer from `low` to `high`. */

@@ -2,6 +2,8 @@ import { Decoder, Encoder } from '@msgpack/msgpack';
 import { arrayTypes } from './array-types.ts';
 import {
   BridgeError,
+  EnvOptionsError,
+  EnvValueError,
   ProtocolMismatchError,
   type PythonOrigin,
   SidecarError,
@@ -108,6 +110,10 @@ export function errorFrom(
       return new UnknownEnvError(message, details.name ?? '', details.suggestions ?? []);
     case 'unsupported-env':
       return new UnsupportedEnvError(message);
+    case 'env-options':
+      return new EnvOptionsError(message);
+    case 'env-value':
+      return new EnvValueError(message);
     case 'missing-packages':
       return new SidecarStartError(message, details.packages ?? []);
     case 'version':

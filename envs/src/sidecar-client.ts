@@ -1,4 +1,4 @@
-import type { Dealer } from 'zeromq';
+import type { Context, Dealer } from 'zeromq';
 import { EnvClosedError } from './errors.ts';
 import {
   decodeReply,
@@ -17,6 +17,12 @@ const CLOSE_GRACE_MS = 2000;
 const KILL_PATIENCE_MS = 10_000;
 /** After a time limit, the event loop gets this long to hand over an answer that came while it was blocked. */
 const BLOCKED_LOOP_GRACE_MS = 250;
+
+/**
+ * The context of all sockets here. Not blocky: at its end nothing waits for messages that nobody takes any more, as
+ * zeromq's default context does, with a warning on standard error.
+ */
+let context: Context | undefined;
 
 interface PendingRequest {
   op: string;
@@ -57,7 +63,8 @@ export class SidecarClient {
 
   /** @throws SidecarStartError, ProtocolMismatchError, SidecarDiedError, SidecarTimeoutError or the signal's reason. */
   static async start(options: ClientOptions): Promise<{ client: SidecarClient; hello: HelloFields }> {
-    const { Dealer } = loadZeromq(); // Before a process starts that would be of no use without it.
+    const { Context, Dealer } = loadZeromq(); // Before a process starts that would be of no use without it.
+    context ??= new Context({ blocky: false });
     const sidecar = await startSidecar(options);
     const client = new SidecarClient(sidecar, Dealer, options);
     try {
@@ -77,7 +84,7 @@ export class SidecarClient {
     // sendTimeout 0 makes `send` hand the message over before it returns. With the default, zeromq.js puts off every
     // 513th send that found the socket ready to a later turn of the event loop, and a caller that now blocks the loop
     // would keep the sidecar idle.
-    this.socket = new Socket({ linger: 0, sendTimeout: 0, maxMessageSize: MAX_REPLY_FRAME_BYTES });
+    this.socket = new Socket({ context: context!, linger: 0, sendTimeout: 0, maxMessageSize: MAX_REPLY_FRAME_BYTES });
     this.socket.connect(sidecar.endpoint);
     // An idle sidecar that hangs is noticed before it is needed. Requests under way have their own limits.
     this.heartbeat = setInterval(() => {

@@ -43,6 +43,8 @@ export interface EnvSettings {
   grayscale?: boolean;
   height?: number;
   width?: number;
+  /** Gymnasium: keyword arguments of the environment, as `gymnasium.make` takes them; JSON values. */
+  envOptions?: Record<string, unknown>;
   /** Gymnasium, TypeScript: an episode is truncated after this many steps (the environment's limit where not given). */
   maxEpisodeSteps?: number;
 }

@@ -1,14 +1,30 @@
 import { makeVectorEnv, restartOptions, type VectorEnv, type VectorEnvOptions } from 'gymnasium-js-bridge';
-import type { AgentSettings } from './settings.ts';
+import { SettingError } from '../settings/index.ts';
+import { type AgentSettings, checkEnvId } from './settings.ts';
+
+/** Emulator frames of an agent step. */
+const FRAME_SKIP = 4;
 
 /** The options of a run's environments. Single frames come over the wire; the agent stacks them, as its replay does. */
 export function envOptions(settings: AgentSettings): VectorEnvOptions {
-  const { game, envId, numEnvs, seed } = settings;
+  const { game, envId, envOptions, maxEpisodeSteps, numEnvs, seed } = settings;
   const timeoutMs = Math.ceil(settings.envTimeoutSeconds * 1000);
   const common = { numEnvs, seed, timeoutMs };
-  if (game === null) return { ...common, id: envId! };
-  const { stickyActionProbability, maxNoops, maxEpisodeFrames } = settings;
-  return { ...common, game, frameStack: 1, stickyActionProbability, maxNoops, maxEpisodeFrames };
+  if (game === null) {
+    const problem = checkEnvId(envId!);
+    if (problem !== undefined) throw new SettingError(problem);
+    return {
+      ...{ ...common, id: envId! },
+      ...(maxEpisodeSteps !== null && { maxEpisodeSteps }),
+      ...(Object.keys(envOptions).length > 0 && { envOptions }),
+    };
+  }
+  const { stickyActionProbability, maxNoops } = settings;
+  const maxEpisodeFrames = Math.min(settings.maxEpisodeFrames, (maxEpisodeSteps ?? Infinity) * FRAME_SKIP);
+  return {
+    ...{ ...common, game, frameStack: 1, frameSkip: FRAME_SKIP },
+    ...{ stickyActionProbability, maxNoops, maxEpisodeFrames },
+  };
 }
 
 /**

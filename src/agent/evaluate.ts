@@ -52,6 +52,8 @@ export interface EvaluateAgentOptions {
   /** In place of the protocol's. */
   epsilon?: number;
   maxEpisodeFrames?: number;
+  /** In place of the run's; in any environment. */
+  maxEpisodeSteps?: number;
   /** In place of the run's. */
   envTimeoutSeconds?: number;
   /** Agent step of the checkpoint; the newest where not given. */
@@ -117,6 +119,7 @@ export async function evaluateAgentRun(
     ...settings,
     ...(protocol !== null && protocols[protocol].settings),
     ...(options.maxEpisodeFrames !== undefined && { maxEpisodeFrames: options.maxEpisodeFrames }),
+    ...(options.maxEpisodeSteps !== undefined && { maxEpisodeSteps: options.maxEpisodeSteps }),
     ...(options.envTimeoutSeconds !== undefined && { envTimeoutSeconds: options.envTimeoutSeconds }),
     numEnvs: Math.min(episodes, MOST_ENVS),
   };
@@ -124,6 +127,8 @@ export async function evaluateAgentRun(
   const env = options.env ?? (await makeVectorEnv({ ...envOptions(evaluated), seed, ...restartOptions(note) }));
   let player: Player | undefined;
   try {
+    const problem = definition.checkEnv(evaluated, env);
+    if (problem !== undefined) throw new SettingError(problem);
     player = createPlayer(definition, evaluated, env, loadNetwork, options.network);
     const recordings = new Map<number, EpisodeRecording>();
     const recorderFor = (number: number) => {
@@ -201,11 +206,21 @@ async function readNetwork(folder: string): Promise<(network: tf.LayersModel) =>
   };
 }
 
-function protocolOf({ game, envId, stickyActionProbability }: AgentSettings, { protocol }: EvaluateAgentOptions) {
+function protocolOf({ game, envId, stickyActionProbability }: AgentSettings, options: EvaluateAgentOptions) {
+  const { protocol, maxEpisodeFrames } = options;
   if (game !== null) return protocol ?? (stickyActionProbability > 0 ? 'machado' : 'nature');
   if (protocol !== undefined) {
     const reason = `is for Atari games, and this run is on ${envId}`;
     throw new SettingError({ key: 'protocol', value: protocol, reason, mend: 'leave it out' });
+  }
+  if (maxEpisodeFrames !== undefined) {
+    const reason = `is for Atari games, and this run is on ${envId}`;
+    throw new SettingError({
+      key: 'maxEpisodeFrames',
+      value: maxEpisodeFrames,
+      reason,
+      mend: 'give {maxEpisodeSteps}',
+    });
   }
   return null;
 }

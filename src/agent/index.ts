@@ -27,6 +27,8 @@ export {
   agentSettingsOfEarlierRuns,
   atariDefaults,
   checkAgentSettings,
+  checkEnvironment,
+  checkGivenEnvironment,
   checkGivenExploration,
   checkNetwork,
   type ExplorationSettings,
@@ -47,6 +49,7 @@ export {
   statesInput,
   statesTensor,
   transitionInputs,
+  valueRange,
 } from './states.ts';
 export { type AgentRunOptions, type ResumeOptions, readAgentRun, resumeAgentRun, startAgentRun } from './train.ts';
 export {

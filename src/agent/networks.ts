@@ -7,8 +7,10 @@ import type { StateOptions } from './states.ts';
 
 /** What a network is to be made for. */
 export interface NetworkSpec {
-  /** Without the batch: [height, width, frames] for frames, [size] for vectors, both stacked. */
+  /** Without the batch: [height, width, frames x channels] for images, [size] for vectors, both stacked. */
   readonly inputShape: readonly number[];
+  /** The lowest and the highest value of an input, where both are known. */
+  readonly inputRange?: readonly [low: number, high: number] | undefined;
   /** The length of the output: one value for each action, or what an agent needs of each. */
   readonly outputs: number;
   readonly normalization: Normalization;
@@ -22,22 +24,23 @@ export type NetworkFactory = (spec: NetworkSpec) => tf.LayersModel;
 /** The spec of a network for the states of an environment. */
 export function networkSpec(
   { frameShape, frameStack }: StateOptions,
-  { outputs, normalization, seed }: { outputs: number; normalization: Normalization; seed: number },
+  { outputs, normalization, seed, inputRange }: Omit<NetworkSpec, 'inputShape'>,
 ): NetworkSpec {
-  const inputShape =
-    frameShape.length === 2
-      ? [...frameShape, frameStack]
-      : [frameShape.reduce((product, size) => product * size, frameStack)];
-  return { inputShape, outputs, normalization, seed: deriveSeed(seed, 'network') };
+  const isImage = frameShape.length === 2 || frameShape.length === 3;
+  const [height, width, channels = 1] = frameShape;
+  const inputShape = isImage
+    ? [height, width, frameStack * channels]
+    : [frameShape.reduce((product, size) => product * size, frameStack)];
+  return { inputShape, inputRange, outputs, normalization, seed: deriveSeed(seed, 'network') };
 }
 
 /** The factory of the settings' network. */
 export function settingsNetwork({ network, padding, hiddenUnits }: AgentSettings): NetworkFactory {
-  return ({ inputShape, outputs, normalization, seed }) => {
+  return ({ inputShape, inputRange, outputs, normalization, seed }) => {
     const options = { numActions: outputs, normalization, hiddenUnits, seed };
     if (network === 'mlp') {
       return mlpQNetwork({ ...options, inputSize: inputShape.reduce((product, size) => product * size, 1) });
     }
-    return natureQNetwork({ ...options, inputShape: inputShape as [number, number, number], padding });
+    return natureQNetwork({ ...options, inputShape: inputShape as [number, number, number], inputRange, padding });
   };
 }

@@ -1,17 +1,27 @@
 // What the settings of all agents share. An agent step is one decision; at a frame skip of 4 it is 4 emulator frames.
+import { atariGame, type BoxSpace, isAtariId, type VectorEnv } from 'gymnasium-js-bridge/environments';
 import { z } from 'zod';
 import type { OptimizerConfig } from '../optimizers/index.ts';
 import { REPLAY_COMPRESSIONS } from '../replay/index.ts';
 import { choice, flag, number, precision, type SettingProblem, seed, sizes, wholeNumber } from '../settings/index.ts';
 import { EXPLORATIONS } from './exploration.ts';
+import { valueRange } from './states.ts';
+
+const MAX_INT32 = 2 ** 31 - 1;
 
 /** Where an agent acts, and for how long. */
 export const environmentSettings = {
+  // One name for a game however it is spelled; what is none that is known here is left to the emulator.
   game: z
     .string()
+    .transform((name) => atariGame(name) ?? name)
     .nullable()
     .meta({ help: 'Atari game, in any spelling: Enduro, space_invaders, ALE/Pong-v5', unit: 'name' }),
   envId: z.string().nullable().meta({ help: 'any Gymnasium environment instead of a game: CartPole-v1', unit: 'id' }),
+  envOptions: z.record(z.string(), z.json()).meta({
+    help: 'a keyword argument of the Gymnasium environment, JSON or text; may be repeated',
+    unit: 'key=value',
+  }),
   seed,
   steps: wholeNumber('length of the run', 'agent steps', 1),
   numEnvs: wholeNumber('environments that run side by side', 'count', 1),
@@ -25,6 +35,10 @@ export const environmentSettings = {
   stickyActionProbability: number('the emulator repeats the last action with this probability', 'probability', 0, 1),
   maxNoops: wholeNumber('an episode starts with fewer than this many no-op frames; 0: none', 'frames'),
   maxEpisodeFrames: wholeNumber('an episode is cut off after this long', 'frames', 1),
+  maxEpisodeSteps: z.int().min(1).max(MAX_INT32).nullable().meta({
+    help: "an episode is cut off after this long, also in evaluation (default: the environment's own limit)",
+    unit: 'agent steps',
+  }),
   lifeLossTerminates: flag('a lost life ends the training episode: its value is not bootstrapped'),
   clipRewards: flag('the learner sees the sign of the reward'),
 };
@@ -122,6 +136,7 @@ export type OptimizerSettings = z.infer<typeof optimizerSchema>;
 export const atariDefaults = {
   game: null,
   envId: null,
+  envOptions: {},
   seed: 1,
   steps: 1_000_000,
   numEnvs: 1,
@@ -130,6 +145,7 @@ export const atariDefaults = {
   stickyActionProbability: 0,
   maxNoops: 30,
   maxEpisodeFrames: 108_000,
+  maxEpisodeSteps: null,
   lifeLossTerminates: true,
   clipRewards: true,
   network: 'nature',
@@ -149,6 +165,8 @@ export const atariDefaults = {
 
 /** Settings that came later than version 0.1.0 or in it, with what they are in runs from before. */
 export const agentSettingsOfEarlierRuns = {
+  envOptions: atariDefaults.envOptions,
+  maxEpisodeSteps: atariDefaults.maxEpisodeSteps,
   envTimeoutSeconds: atariDefaults.envTimeoutSeconds,
   evaluationPeriodSteps: atariDefaults.evaluationPeriodSteps,
   evaluationEpisodes: atariDefaults.evaluationEpisodes,
@@ -177,17 +195,81 @@ export function checkAgentSettings({ game, envId }: AgentSettings): SettingProbl
   if (game !== null && envId !== null) {
     return { key: 'game', value: game, reason: `and {envId} ${envId} exclude each other`, mend: 'give one' };
   }
-  return undefined;
+  if (game !== null && atariGame(game) === undefined && /-v\d+$/.test(game) && !isAtariId(game)) {
+    const mend = `give {envId} ${game} for a Gymnasium environment`;
+    return { key: 'game', value: game, reason: 'names no Atari game', mend };
+  }
+  // A name without a version may be one of an environment written in TypeScript.
+  return envId !== null && /[/]|-v\d+$/.test(envId) ? checkEnvId(envId) : undefined;
+}
+
+/** What is wrong with an id that Gymnasium's environments are to be made by. */
+export function checkEnvId(envId: string): SettingProblem | undefined {
+  if (!isAtariId(envId)) return undefined;
+  const mend = `give {game} ${atariGame(envId) ?? 'NAME'}`;
+  return { key: 'envId', value: envId, reason: 'names an Atari game', mend };
 }
 
 /** What is wrong between the network of the settings and the states that it is to take. */
 export function checkNetwork(
-  { network }: AgentSettings,
+  { network, padding }: Pick<AgentSettings, 'network' | 'padding'>,
   { frameShape }: { frameShape: readonly number[] },
+  space?: BoxSpace,
 ): SettingProblem | undefined {
-  if (network !== 'nature' || frameShape.length === 2) return undefined;
-  const reason = `: its convolutions take frames [height, width], and this environment shows [${frameShape}]`;
-  return { key: 'network', value: network, reason, mend: 'give {network} mlp' };
+  if (network !== 'nature') return undefined;
+  const shown = `and this environment shows [${frameShape}]`;
+  const problem = { key: 'network', value: network, mend: 'give {network} mlp' };
+  if (frameShape.length !== 2 && frameShape.length !== 3) {
+    const reason = `: its convolutions take images [height, width] or [height, width, channels], ${shown}`;
+    return { ...problem, reason };
+  }
+  const least = LEAST_IMAGE[padding];
+  if (Math.min(frameShape[0], frameShape[1]) < least) {
+    const reason = `: its convolutions take images of at least ${least} x ${least} with {padding} ${padding}, ${shown}`;
+    return { ...problem, reason, mend: 'give {padding} same or {network} mlp' };
+  }
+  if (space !== undefined && valueRange(space) === undefined) {
+    const reason = ': it scales images by the bounds of their space, and those of this environment are infinite';
+    return { ...problem, reason, mend: 'give the space finite bounds, or {network} mlp' };
+  }
+  return undefined;
+}
+
+/** The smallest image of which the Nature network's convolutions leave anything. */
+const LEAST_IMAGE = { valid: 36, same: 1 };
+
+/** What is wrong between the settings and environments, whatever is learned there. */
+export function checkEnvironment(settings: AgentSettings, env: VectorEnv): SettingProblem | undefined {
+  const { kind, id, maxEpisodeSteps: limit, frameStack = 1 } = env.settings;
+  const key = kind === 'atari' ? 'game' : 'envId';
+  if (env.actionSpace.n < 2) {
+    const reason = `has ${env.actionSpace.n} action, so there is nothing to choose and nothing to learn`;
+    return { key, value: id, reason, mend: 'give an environment with 2 actions or more' };
+  }
+  if (kind === 'atari' && frameStack !== 1) {
+    const reason = `was handed in with ${frameStack} frames in an observation, and the agent stacks frames itself`;
+    return { key, value: id, reason, mend: 'make it with frameStack 1' };
+  }
+  const { maxEpisodeSteps } = settings;
+  if (kind === 'typescript' && maxEpisodeSteps !== null && maxEpisodeSteps !== limit) {
+    const reason = `does nothing: ${id} was handed in with ${limit === undefined ? 'no limit' : `a limit of ${limit}`}`;
+    return { key: 'maxEpisodeSteps', value: maxEpisodeSteps, reason, mend: 'give it to vectorize' };
+  }
+  return undefined;
+}
+
+/** A setting of another kind of environment that was given: it would do nothing. */
+export function checkGivenEnvironment(
+  given: Partial<AgentSettings>,
+  { game, envId }: AgentSettings,
+): SettingProblem | undefined {
+  const foreign =
+    game === null ? (['stickyActionProbability', 'maxNoops', 'maxEpisodeFrames'] as const) : (['envOptions'] as const);
+  const key = foreign.find((name) => given[name] !== undefined);
+  if (key === undefined) return undefined;
+  const reason = game === null ? `does nothing with {envId} ${envId}` : `does nothing with {game} ${game}`;
+  const instead = key === 'maxEpisodeFrames' ? 'give {maxEpisodeSteps}' : undefined;
+  return { key, value: given[key], reason, mend: instead ?? 'leave it out' };
 }
 
 /** A setting of held exploration that was given without it. */

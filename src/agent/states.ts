@@ -1,6 +1,6 @@
 // States on their way into networks.
 import * as tf from '@tensorflow/tfjs';
-import type { VectorEnv } from 'gymnasium-js-bridge/environments';
+import type { BoxSpace, VectorEnv } from 'gymnasium-js-bridge/environments';
 import type { FrameArray, ReplayOptions } from '../replay/index.ts';
 import type { AgentSettings } from './settings.ts';
 
@@ -13,6 +13,15 @@ export function stateOptions({ frameStack }: AgentSettings, env: VectorEnv): Sta
   // Atari's frames come with their stack axis of length 1.
   const frameShape = env.settings.kind === 'atari' ? shape.slice(1) : shape;
   return { frameShape, frameStack, dtype: dtype === 'uint8' ? 'uint8' : 'float32' };
+}
+
+/**
+ * The lowest and the highest value in observations; undefined where a bound is infinite.
+ */
+export function valueRange({ low, high }: BoxSpace): readonly [low: number, high: number] | undefined {
+  const lowest = typeof low === 'number' ? low : low.reduce((a, b) => Math.min(a, b));
+  const highest = typeof high === 'number' ? high : high.reduce((a, b) => Math.max(a, b));
+  return Number.isFinite(lowest) && Number.isFinite(highest) && highest > lowest ? [lowest, highest] : undefined;
 }
 
 /** The input of a compiled step that takes so many states: [count, frameStack, ...frameShape]. */
@@ -40,11 +49,20 @@ export function statesTensor(states: FrameArray, { frameShape, frameStack, dtype
   return tf.tensor(states, [count, ...shape], dtype === 'uint8' ? 'int32' : 'float32');
 }
 
-/** Stacked frames [n, k, h, w] become the [n, h, w, k] of a convolution; stacked vectors [n, k, size] are flattened. */
+/**
+ * Stacked frames [n, k, h, w] become the [n, h, w, k] of a convolution, and images [n, k, h, w, c] the [n, h, w, k c],
+ * the oldest first; stacked vectors [n, k, size] are flattened.
+ */
 export function networkInput(network: tf.LayersModel, states: tf.Tensor): tf.Tensor {
   const [, ...shape] = network.inputs[0].shape as number[];
   // Cast first: oneDNN transposes floats three times as fast as TensorFlow does bytes.
   if (states.rank === 4 && shape.length === 3) return states.cast('float32').transpose([0, 2, 3, 1]);
+  if (states.rank === 5 && shape.length === 3) {
+    return states
+      .cast('float32')
+      .transpose([0, 2, 3, 1, 4])
+      .reshape([states.shape[0], ...shape]);
+  }
   return states.reshape([states.shape[0], ...shape]).cast('float32');
 }
 

@@ -63,11 +63,16 @@ export async function startAgentRun(
       kind: 'agent',
       name: definition.name,
       preset,
-      settings: { ...settings },
+      settings: namedBy(env, settings),
       environment: { settings: { ...env.settings }, packages, ...(rom && { rom }) },
     });
     return { folder, isNew: true };
   });
+}
+
+/** The settings with the environment's whole name: one without a version means another after an upgrade. */
+function namedBy({ settings: { id } }: VectorEnv, settings: AgentSettings): AgentSettings {
+  return settings.game === null ? { ...settings, envId: id } : { ...settings, game: id };
 }
 
 export interface ResumeOptions extends AgentRunOptions {

@@ -17,15 +17,18 @@ export function kebab(key: string): string {
   return key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
+/** Settings that are a record: each entry is an option of its own, named in the singular. */
+const REPEATED: Readonly<Record<string, string>> = { envOptions: 'envOption' };
+
 /** "learningRate" -> "--learning-rate" */
 export function optionName(key: string): string {
-  return `--${kebab(key)}`;
+  return `--${kebab(REPEATED[key] ?? key)}`;
 }
 
 /**
  * Adds one option for each setting of a zod object: name, unit, range and help come from the schema, the default shown
- * from `defaults`. A switch `key` becomes `--key` and `--no-key`. Values are checked by the schema, so a wrong one is
- * named with its range.
+ * from `defaults`. A switch `key` becomes `--key` and `--no-key`; a record is an option `key=value` that may be
+ * repeated. Values are checked by the schema, so a wrong one is named with its range.
  */
 export function addSettings(command: Command, schema: Settings, defaults: Record<string, unknown>): void {
   for (const [key, field] of Object.entries(schema.shape)) {
@@ -37,6 +40,11 @@ export function addSettings(command: Command, schema: Settings, defaults: Record
       const state = typeof shown === 'boolean' ? (shown ? 'on' : 'off') : shown;
       command.addOption(new Option(`--${name}`, `${help} (default: ${state})`));
       command.addOption(new Option(`--no-${name}`).hideHelp());
+      continue;
+    }
+    if (field instanceof z.ZodRecord) {
+      const option = new Option(`${optionName(key)} <${unit}>`, help).argParser(parseEntry);
+      command.addOption(Object.assign(option, { attributeName: () => key }));
       continue;
     }
     const choices = values?.join('|');
@@ -58,6 +66,22 @@ export function givenSettings(command: Command, schema: Settings): Record<string
       .filter((key) => command.getOptionValueSource(key) === 'cli')
       .map((key) => [key, options[key]]),
   );
+}
+
+/** `key=value` beside the entries before it: the value is JSON where it parses as such, else a text. */
+function parseEntry(raw: string, entries: Record<string, unknown> = {}): Record<string, unknown> {
+  const [, key, text] = /^([^=]+)=(.*)$/s.exec(raw) ?? [];
+  if (key === undefined) throw new InvalidArgumentError('It takes key=value.');
+  if (Object.hasOwn(entries, key)) throw new InvalidArgumentError(`"${key}" was given before.`);
+  return { ...entries, [key]: parseJson(text) };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function parseSetting(field: z.ZodType, raw: string): unknown {

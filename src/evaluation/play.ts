@@ -1,5 +1,5 @@
 import { EnvClosedError, type FinishedEpisode, type ObservationArray, type VectorEnv } from 'gymnasium-js-bridge';
-import { FrameStacks } from '../experience/index.ts';
+import { asFrames, FrameStacks } from '../experience/index.ts';
 import { deriveSeed, Generator } from '../random/index.ts';
 import type { FrameArray } from '../replay/index.ts';
 import { afterGrace } from '../runs/stop.ts';
@@ -44,12 +44,8 @@ function evaluationSeed(seed: number, number: number): number {
 export async function playEpisodes(options: PlayOptions): Promise<FinishedEpisode[]> {
   const { env, policy, episodes, seed, epsilon, listen } = options;
   const { numEnvs } = env;
-  const stacks = new FrameStacks(
-    numEnvs,
-    options.frameStack,
-    options.frameShape,
-    env.observationSpace.dtype === 'uint8' ? 'uint8' : 'float32',
-  );
+  const dtype = env.observationSpace.dtype === 'uint8' ? 'uint8' : 'float32';
+  const stacks = new FrameStacks(numEnvs, options.frameStack, options.frameShape, dtype);
   const numbers = Array.from({ length: numEnvs }, (_, lane) => lane);
   const generators = numbers.map((number) => new Generator(evaluationSeed(seed, number), 'actions'));
   const listeners = numbers.map((number) => (number < episodes ? listen?.(number) : undefined));
@@ -63,7 +59,7 @@ export async function playEpisodes(options: PlayOptions): Promise<FinishedEpisod
   const first = await env.reset({ seeds: numbers.map((number) => evaluationSeed(seed, number)) });
   for (let lane = 0; lane < numEnvs; lane++) {
     const observation = observationOf(first.observations, lane);
-    stacks.push(lane, observation as FrameArray, true);
+    stacks.push(lane, asFrames(observation, dtype), true);
     listeners[lane]?.start(observation);
   }
 
@@ -83,7 +79,7 @@ export async function playEpisodes(options: PlayOptions): Promise<FinishedEpisod
       const observation = observationOf(result.observations, lane);
       const episode = result.finished.find((candidate) => candidate.env === lane);
       listeners[lane]?.step(actions[lane], result.rewards[lane], episode?.finalObservation ?? observation);
-      stacks.push(lane, observation as FrameArray, episode !== undefined);
+      stacks.push(lane, asFrames(observation, dtype), episode !== undefined);
       if (episode === undefined) continue;
       const number = numbers[lane];
       if (number < episodes) {

@@ -3,6 +3,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import {
   episodeSeed,
   NotReproducibleError,
+  type ObservationArray,
   playAgain,
   type StepResult,
   type VectorEnv,
@@ -12,7 +13,7 @@ import type { FrameArray, Replay } from '../replay/index.ts';
 import { type State, StateError, type StoredTensors } from '../runs/trainable.ts';
 import { EpisodeLog } from './episode-log.ts';
 import { packEpisodes, unpackEpisodes } from './episode-tensors.ts';
-import { FrameStacks } from './frame-stacks.ts';
+import { asFrames, FrameStacks } from './frame-stacks.ts';
 
 export interface ExperienceOptions {
   /** The learner sees the sign of the reward; scores stay unclipped. */
@@ -29,10 +30,12 @@ const valuesSchema = z.strictObject({
   /** For each lane the row numbering: how many rows were ever appended, and the oldest that is held. */
   extents: z.array(z.strictObject({ oldest: z.int().min(0), added: z.int().min(0) })),
   /**
-   * SHA-256 over actions, rewards and flags held and each lane's newest frame: tells whether a replay played again is
-   * the same one.
+   * SHA-256 over actions, rewards and flags held and each lane's newest frame: tells, with the next one, whether a
+   * replay played again is the same one.
    */
   digest: z.string(),
+  /** SHA-256 over the hashes of all frames held; runs from before it have none. */
+  framesDigest: z.exactOptional(z.string()),
   /** That of the replay's sampler; version 0.1.0 kept the generator alone. */
   sampling: z.union([
     z.array(z.number()).transform((generator): Record<string, unknown> => ({ generator })),
@@ -114,7 +117,7 @@ export class Experience {
       reward: clipRewards ? Math.sign(reward) : reward,
       terminal: terminated || lifeLost,
       episodeEnds,
-      ...(finalFrame !== undefined && { finalFrame: finalFrame as FrameArray }),
+      ...(finalFrame !== undefined && { finalFrame: asFrames(finalFrame, this.replay.options.dtype) }),
     });
     this.logs[lane].append(action);
     const frame = this.frameOf(result.observations, lane);
@@ -136,9 +139,9 @@ export class Experience {
     this.episodesStarted[lane] += 1;
   }
 
-  private frameOf(observations: ArrayLike<number>, lane: number): FrameArray {
+  private frameOf(observations: ObservationArray, lane: number): FrameArray {
     const size = observations.length / this.env.numEnvs;
-    return (observations as FrameArray).subarray(lane * size, (lane + 1) * size);
+    return asFrames(observations.subarray(lane * size, (lane + 1) * size), this.replay.options.dtype);
   }
 
   getState(): State {
@@ -150,6 +153,7 @@ export class Experience {
         episodesStarted: [...this.episodesStarted],
         extents,
         digest: this.digest(),
+        framesDigest: this.framesDigest(),
         sampling: sampler.values,
       },
       tensors: { ...packEpisodes(this.logs.map((log) => log.held())), ...Object.fromEntries(named) },
@@ -169,7 +173,7 @@ export class Experience {
     const { env } = this;
     const parsed = valuesSchema.safeParse(values);
     if (!parsed.success) throw new StateError(`experience: ${z.prettifyError(parsed.error)}`);
-    const { episodesStarted, digest, sampling } = parsed.data;
+    const { episodesStarted, digest, framesDigest, sampling } = parsed.data;
     if (episodesStarted.length !== env.numEnvs) {
       throw new StateError(`experience of ${episodesStarted.length} environments, while there are ${env.numEnvs}`);
     }
@@ -196,12 +200,27 @@ export class Experience {
         ...(onProgress && { onProgress }),
       },
     );
-    if (this.digest() !== digest) {
-      throw new NotReproducibleError(
-        `${env.settings.id}: the logged episodes, played again, gave another game than the checkpoint's: the ` +
-          'emulator has changed since; install the versions in config.json, or start a new run',
-      );
+    const isSame = this.digest() === digest && (framesDigest === undefined || this.framesDigest() === framesDigest);
+    if (isSame) return;
+    const cause =
+      env.settings.kind === 'atari'
+        ? 'the emulator has changed since: install the versions in config.json'
+        : 'most likely the environment draws random numbers that reset(seed) does not decide: let it draw all of them ' +
+          'from what its seed gives (self.np_random in Python). Or it has changed since: install the versions in ' +
+          'config.json';
+    throw new NotReproducibleError(
+      `${env.settings.id}: the logged episodes, played again, gave another game than the checkpoint's: ${cause}, or ` +
+        'start a new run',
+    );
+  }
+
+  /** Covers every frame that is held, by its hash. */
+  private framesDigest(): string {
+    const hash = sha256.create();
+    for (let lane = 0; lane < this.env.numEnvs; lane++) {
+      for (const bytes of this.replay.storage.heldHashes(lane)) hash.update(bytes);
     }
+    return bytesToHex(hash.digest());
   }
 
   private digest(): string {

@@ -1,4 +1,14 @@
-import { type FrameArray, newFrames } from '../replay/index.ts';
+import type { ObservationArray } from 'gymnasium-js-bridge/environments';
+import { type FrameArray, newFrames, type ReplayOptions } from '../replay/index.ts';
+
+/**
+ * Observations in the type that states and replays have, where they enter both: themselves where they are of that type,
+ * else a copy.
+ */
+export function asFrames(observations: ObservationArray, dtype: ReplayOptions['dtype']): FrameArray {
+  if (dtype === 'uint8') return observations instanceof Uint8Array ? observations : Uint8Array.from(observations);
+  return observations instanceof Float32Array ? observations : Float32Array.from(observations);
+}
 
 /**
  * The states that the environments are in now: for each the newest `frameStack` frames, zeros before an episode's

@@ -1,2 +1,2 @@
 export { Experience, type ExperienceOptions } from './experience.ts';
-export { FrameStacks } from './frame-stacks.ts';
+export { asFrames, FrameStacks } from './frame-stacks.ts';

@@ -17,8 +17,10 @@ export interface QNetworkOptions {
 }
 
 export interface NatureOptions extends QNetworkOptions {
-  /** Shape of a state, [height, width, frames]. */
+  /** Shape of a state, [height, width, frames], or frames x channels for images with several. */
   inputShape: [number, number, number];
+  /** The lowest and the highest value of a pixel, scaled to [0, 1]; 0 and 255 unless given. */
+  inputRange?: readonly [low: number, high: number] | undefined;
   /** 'valid' leaves 3136 features at 84 x 84 (Nature), 'same' 7744 (Dopamine). */
   padding: 'valid' | 'same';
   /** Width of each dense layer between the convolutions and the output. */
@@ -26,9 +28,17 @@ export interface NatureOptions extends QNetworkOptions {
 }
 
 /**
- * The Q-network of Mnih et al. 2015: pixels [batch, 84, 84, 4] in 0..255 to action values [batch, actions].
+ * The Q-network of Mnih et al. 2015: pixels [batch, 84, 84, 4], in 0..255 unless told otherwise, to action values [batch, actions].
  */
-export function natureQNetwork({ inputShape, padding, hiddenUnits, numActions, normalization, seed }: NatureOptions) {
+export function natureQNetwork({
+  inputShape,
+  inputRange: [low, high] = [0, 255],
+  padding,
+  hiddenUnits,
+  numActions,
+  normalization,
+  seed,
+}: NatureOptions) {
   const conv = (name: string, filters: number, kernelSize: number, strides: number) =>
     conv2d({
       name,
@@ -44,7 +54,7 @@ export function natureQNetwork({ inputShape, padding, hiddenUnits, numActions, n
   return tf.sequential({
     layers: [
       tf.layers.inputLayer({ inputShape, name: 'pixels' }),
-      tf.layers.rescaling({ scale: 1 / 255, name: 'scale' }),
+      tf.layers.rescaling({ scale: 1 / (high - low), offset: low === 0 ? 0 : -low / (high - low), name: 'scale' }),
       conv('conv1', 32, 8, 4), // [batch, 20, 20, 32] for 84 x 84, valid
       conv('conv2', 64, 4, 2), // [batch, 9, 9, 64]
       conv('conv3', 64, 3, 1), // [batch, 7, 7, 64]

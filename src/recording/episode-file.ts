@@ -57,6 +57,7 @@ const infoSchema = z.strictObject({
     height: z.exactOptional(z.int()),
     width: z.exactOptional(z.int()),
     maxEpisodeSteps: z.exactOptional(z.int()),
+    envOptions: z.exactOptional(z.record(z.string(), z.json())),
   }),
   packages: z.record(z.string(), z.string()),
   python: z.string(),

@@ -1,4 +1,5 @@
 import type { FrameArray, FrameStore } from './frame-store.ts';
+import { rowHash } from './row-hash.ts';
 
 /** The row is the first of an episode: stacks do not reach behind it. */
 export const START = 1;
@@ -19,6 +20,8 @@ export class Lane {
   private readonly actions: Uint8Array | Int32Array;
   private readonly rewards: Float32Array;
   private readonly flags: Uint8Array;
+  /** Of each row's frame, so that a replay that was played again can be compared without its frames. */
+  private readonly hashes: Uint32Array;
   private firstRow = 0;
 
   constructor(rows: number, frames: FrameStore, Actions: Uint8ArrayConstructor | Int32ArrayConstructor = Uint8Array) {
@@ -28,6 +31,7 @@ export class Lane {
     this.actions = new Actions(rows);
     this.rewards = new Float32Array(rows);
     this.flags = new Uint8Array(rows);
+    this.hashes = new Uint32Array(rows);
   }
 
   /** Names the first row to be appended, for an empty lane that is being restored. */
@@ -47,6 +51,7 @@ export class Lane {
     this.actions[slot] = action;
     this.rewards[slot] = reward;
     this.flags[slot] = flags;
+    this.hashes[slot] = rowHash(frame);
     this.added += 1;
   }
 
@@ -64,6 +69,15 @@ export class Lane {
 
   /** The bytes of the actions, rewards and flags of the rows held, oldest first. */
   heldValues(): Uint8Array[] {
+    return this.heldBytes([this.actions, this.rewards, this.flags]);
+  }
+
+  /** The bytes of the hashes of the frames of the rows held, oldest first. */
+  heldHashes(): Uint8Array[] {
+    return this.heldBytes([this.hashes]);
+  }
+
+  private heldBytes(arrays: (Uint8Array | Int32Array | Float32Array | Uint32Array)[]): Uint8Array[] {
     const from = this.oldest % this.rows;
     const count = this.added - this.oldest;
     const untilEnd = Math.min(count, this.rows - from);
@@ -71,7 +85,7 @@ export class Lane {
       [from, from + untilEnd],
       [0, count - untilEnd],
     ].flatMap(([start, end]) => {
-      return [this.actions, this.rewards, this.flags].map((values) => {
+      return arrays.map((values) => {
         const held = values.subarray(start, end);
         return new Uint8Array(held.buffer, held.byteOffset, held.byteLength);
       });

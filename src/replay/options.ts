@@ -22,8 +22,8 @@ export interface ReplayOptions {
   replayCompression?: ReplayCompression;
 }
 
-/** What a row costs beside its frame: action, reward, flags. */
-const ROW_OVERHEAD_BYTES = 1 + 4 + 1;
+/** What a row costs beside its frame: action, reward, flags, hash. */
+const ROW_OVERHEAD_BYTES = 1 + 4 + 1 + 4;
 
 /**
  * What uint8 frames take compressed, as a part of their size: as much as the most demanding of 36 Atari games measured
@@ -45,6 +45,14 @@ export function replayBytes({
   if (replayCompression !== 'delta') return capacity * (frameBytes + ROW_OVERHEAD_BYTES);
   const part = dtype === 'uint8' ? COMPRESSED_PART : 1;
   return capacity * (frameBytes * part + DELTA_INDEX_BYTES + ROW_OVERHEAD_BYTES);
+}
+
+/**
+ * The fewest rows of an environment that can be learned from. The newest `nStep` and the oldest `frameStack` - 1 start
+ * no complete transition, and drawing at random finds one for certain only where at least 1 row in 20 does.
+ */
+export function leastRows({ frameStack, nStep }: Pick<ReplayOptions, 'frameStack' | 'nStep'>): number {
+  return Math.max(frameStack + nStep + 1, Math.ceil(((frameStack + nStep) * 20) / 19));
 }
 
 /** How many elements an array of this shape has. */

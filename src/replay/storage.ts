@@ -1,7 +1,7 @@
 import { DeltaFrames } from './delta-frames.ts';
 import type { FrameArray } from './frame-store.ts';
 import { FINAL, Lane, START, TERMINAL } from './lane.ts';
-import { elements, type ReplayOptions } from './options.ts';
+import { elements, leastRows, type ReplayOptions } from './options.ts';
 import { RawFrames } from './raw-frames.ts';
 import type { HeldRows } from './sampler.ts';
 
@@ -32,10 +32,11 @@ export class ReplayStorage implements HeldRows {
   constructor(options: ReplayOptions) {
     const { capacity, lanes, frameStack, nStep, dtype, replayCompression, frameShape, numActions = 256 } = options;
     const rows = Math.floor(capacity / lanes);
-    if (rows < frameStack + nStep + 1) {
+    const least = leastRows({ frameStack, nStep });
+    if (rows < least) {
       throw new RangeError(
-        `A replay of ${capacity} agent steps over ${lanes} environments is too small: each needs at least ` +
-          `${frameStack + nStep + 1}`,
+        `A replay of ${capacity} agent steps over ${lanes} environments is too small for ${nStep}-step returns: each ` +
+          `environment needs at least ${least}`,
       );
     }
     this.options = options;
@@ -100,5 +101,10 @@ export class ReplayStorage implements HeldRows {
   /** The bytes of the actions, rewards and flags that a lane holds, oldest first, for comparing two replays. */
   heldValues(lane: number): Uint8Array[] {
     return this.lanes[lane].heldValues();
+  }
+
+  /** The bytes of the hashes of the frames that a lane holds, oldest first, 4 bytes a row, for the same. */
+  heldHashes(lane: number): Uint8Array[] {
+    return this.lanes[lane].heldHashes();
   }
 }

@@ -23,8 +23,16 @@ class AtariEnvs:
         from ale_py import roms
         from ale_py.vector_env import AtariVectorEnv
 
-        games = roms.get_all_rom_ids()
+        roms_here = roms.get_all_rom_ids()
+        # The emulator has ROMs of games for several players too, and ends the process where one of them is made.
+        registered = {names.squash(env_id[4:].split("-")[0]) for env_id in gymnasium.registry if env_id[:4] == "ALE/"}
+        games = [rom for rom in roms_here if names.squash(rom) in registered]
         rom_id = names.atari_game(game, games)
+        if rom_id is None and (known := names.atari_game(game, roms_here)) is not None:
+            raise protocol.UnsupportedEnv(
+                f'the Atari game "{known}" is not one that Gymnasium has: the emulator plays it with several players '
+                "only; choose another game"
+            )
         if rom_id is None:
             near = names.nearest(game.removeprefix("ALE/"), games)
             raise protocol.UnknownEnv(

@@ -57,6 +57,18 @@ class UnsupportedEnv(BridgeError):
     kind = "unsupported-env"
 
 
+class BadOptions(BridgeError):
+    """Options that an environment cannot be made with."""
+
+    kind = "env-options"
+
+
+class BadValue(BridgeError):
+    """An environment gave something else than environments give."""
+
+    kind = "env-value"
+
+
 def require_packages(packages: dict[str, str]) -> None:
     """Raises MissingPackages unless every module (key) can be found; the values are what pip installs."""
     missing = [package for module, package in packages.items() if importlib.util.find_spec(module) is None]
@@ -69,10 +81,13 @@ def require_packages(packages: dict[str, str]) -> None:
 def describe(error: BaseException) -> dict[str, Any]:
     """The `error` map of a reply: kind, Python class, message, traceback, where it was raised, details."""
     where = origin(error)
+    message = str(error) or repr(error)
+    if isinstance(error, SystemExit):
+        message = f"it called sys.exit({error.code!r}); an environment that cannot go on must raise an error instead"
     return {
         "kind": getattr(error, "kind", "exception"),
         "type": type(error).__name__,
-        "message": str(error) or repr(error),
+        "message": message,
         "traceback": "".join(traceback.format_exception(error))[-MAX_TRACEBACK_CHARS:],
         "file": where and where.filename,
         "line": where and where.lineno,
