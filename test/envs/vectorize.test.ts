@@ -528,7 +528,7 @@ describe('the entry for browsers', () => {
   test('exports what needs no Node, all of it the same as the main entry', () => {
     const errors = ['BridgeError', 'EnvClosedError', 'EnvOptionsError', 'EnvValueError', 'NotReproducibleError'];
     expect(Object.keys(environments).sort()).toEqual(
-      [...errors, 'CartPole', 'episodeSeed', 'playAgain', 'vectorize'].sort(),
+      [...errors, 'CartPole', 'atariGame', 'episodeSeed', 'isAtariId', 'playAgain', 'vectorize'].sort(),
     );
     expect(bridge).toMatchObject(environments);
   });

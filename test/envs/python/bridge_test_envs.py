@@ -141,18 +141,124 @@ class DictObservations(Counting):
     observation_space = Dict({"a": Discrete(2)})
 
 
+class OldStep(Counting):
+    """Gives the four values of a step that Gym had."""
+
+    def step(self, action):
+        observation, reward, terminated, _, info = super().step(action)
+        return observation, reward, terminated, info
+
+
+class OldReset(Counting):
+    """Gives the observation alone, as Gym had it."""
+
+    def reset(self, *, seed=None, options=None):
+        return super().reset(seed=seed)[0]
+
+
+class WrongShape(Counting):
+    """Observes three numbers where its space has two."""
+
+    def observation(self):
+        return np.zeros(3)
+
+
+class OneAction(Counting):
+    action_space = Discrete(1)
+
+
+class EmptyShape(Counting):
+    observation_space = Box(0, 1, (0,), np.float32)
+
+
+class NoSpaces(gymnasium.Env):
+    pass
+
+
+class Large(Counting):
+    """Observes int64: the number of steps, times `factor`."""
+
+    observation_space = Box(-(2**62), 2**62, (2,), np.int64)
+
+    def __init__(self, factor=1):
+        self.factor = factor
+
+    def observation(self):
+        return np.array([self.steps * self.factor, -self.steps], np.int64)
+
+
+class Sized(Counting):
+    """Needs to be told its size."""
+
+    def __init__(self, size, label="none"):
+        self.size, self.label = size, label
+        self.observation_space = Box(-np.inf, np.inf, (size,), np.float64)
+
+    def observation(self):
+        return np.full(self.size, len(self.label), np.float64)
+
+
+class Endless(Counting):
+    """Never ends."""
+
+    def step(self, action):
+        observation, reward, _, _, info = super().step(action)
+        return observation, reward, False, False, info
+
+
+class Typed(Endless):
+    """Observes 10 times and 20 times the number of steps, in any type; ends by its time limit alone."""
+
+    def __init__(self, dtype="int32"):
+        self.observation_space = Box(-1000, 1000, (2,), np.dtype(dtype))
+
+    def observation(self):
+        return np.array([10 * self.steps, 20 * self.steps], self.observation_space.dtype)
+
+
+class Image(Counting):
+    """Observes images of one colour, the brighter the longer the episode."""
+
+    def __init__(self, shape=(96, 72, 3), high=255, dtype="uint8"):
+        self.observation_space = Box(0, high, tuple(shape), np.dtype(dtype))
+        self.high = high
+
+    def observation(self):
+        value = self.high * self.steps / 10
+        return np.full(self.observation_space.shape, value, self.observation_space.dtype)
+
+
+class PartlySeeded(Counting):
+    """Has a number that no seed decides in the middle of each episode; rewards, ends and all else are seeded."""
+
+    def observation(self):
+        return np.array([self.steps, time.time_ns() % 1_000_000 if self.steps == 5 else 0])
+
+
 for cls in (
     Counting,
     DictObservations,
+    EmptyShape,
+    Endless,
     Faulty,
+    Image,
+    Large,
     Leaving,
     Marking,
+    NoSpaces,
+    OldReset,
+    OldStep,
+    OneAction,
+    PartlySeeded,
     Raising,
     RaisingOnce,
     ShiftedSmall,
+    Sized,
     Slow,
     Touching,
+    Typed,
     Unseeded,
+    WrongShape,
 ):
     gymnasium.register(f"{cls.__name__}-v0", cls)
 for name, kwargs in {
@@ -160,6 +266,7 @@ for name, kwargs in {
     "InfiniteReward": {"reward": np.inf},
     "HugeReward": {"reward": 1e30},
     "NoReward": {"reward": None},
+    "ArrayReward": {"reward": np.array([1.0])},
     "NanObservation": {"observed": np.nan},
     "HugeObservation": {"observed": -1e30},
 }.items():
