@@ -8,7 +8,7 @@ import {
   runSettings,
 } from '../../src/agent/settings.ts';
 import { REGRESSION_LOSSES } from '../../src/losses/index.ts';
-import { leastRows } from '../../src/replay/index.ts';
+import { leastRows } from '../../src/replay/options.ts';
 import { choice, flag, number, type SettingProblem, wholeNumber } from '../../src/settings/index.ts';
 
 /** Every setting of a DQN run: the command line of `train-agent`, and the settings in config.json. */

@@ -1,4 +1,10 @@
-import { makeVectorEnv, restartOptions, type VectorEnv, type VectorEnvOptions } from 'gymnasium-js-bridge';
+import {
+  EnvOptionsError,
+  makeVectorEnv,
+  restartOptions,
+  type VectorEnv,
+  type VectorEnvOptions,
+} from 'gymnasium-js-bridge';
 import { SettingError } from '../settings/index.ts';
 import { type AgentSettings, checkEnvId } from './settings.ts';
 
@@ -31,11 +37,19 @@ export function envOptions(settings: AgentSettings): VectorEnvOptions {
  * Makes a run's environments; lost ones are started again.
  * @param note Hears of losses.
  * @param beforeRestart Is awaited before each start: the place to save.
+ * @throws SettingError for what the environment cannot be made with; what `makeVectorEnv` throws.
  */
-export function makeEnv(
+export async function makeEnv(
   settings: AgentSettings,
   note?: (line: string) => void,
   beforeRestart?: () => Promise<void>,
 ): Promise<VectorEnv> {
-  return makeVectorEnv({ ...envOptions(settings), ...restartOptions(note, beforeRestart) });
+  try {
+    return await makeVectorEnv({ ...envOptions(settings), ...restartOptions(note, beforeRestart) });
+  } catch (error) {
+    // The bridge's option of this name is a setting here, which each user spells in his own way.
+    if (!(error instanceof EnvOptionsError) || !error.message.includes('envOptions')) throw error;
+    const reason = error.message.replaceAll('envOptions', '{envOptions}');
+    throw new SettingError({ key: 'envOptions', value: undefined, reason });
+  }
 }

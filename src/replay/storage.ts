@@ -36,7 +36,7 @@ export class ReplayStorage implements HeldRows {
     if (rows < least) {
       throw new RangeError(
         `A replay of ${capacity} agent steps over ${lanes} environments is too small for ${nStep}-step returns: each ` +
-          `environment needs at least ${least}`,
+          `needs at least ${least}`,
       );
     }
     this.options = options;

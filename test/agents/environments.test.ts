@@ -270,6 +270,6 @@ describe('a replay', () => {
     const options = { capacity: 1010, lanes: 1, frameShape: [1], dtype: 'float32', frameStack: 1 } as const;
     const make = () =>
       new Replay({ ...options, nStep: 1000, discount: 1, batchSize: 1 }, uniformSampler(new Generator(1, 'sampling')));
-    expect(make).toThrow('too small for 1000-step returns: each environment needs at least 1054');
+    expect(make).toThrow('too small for 1000-step returns: each needs at least 1054');
   });
 });

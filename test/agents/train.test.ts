@@ -185,7 +185,8 @@ test('a setting that will not do is data: key, value, reason, mend', async () =>
   });
   await failing({ env: 'CartPole-v1', network: 'nature' }).toMatchObject({
     message:
-      'network nature: its convolutions take frames [height, width], and this environment shows [4]; give network mlp',
+      'network nature: its convolutions take images [height, width] or [height, width, channels], and this ' +
+      'environment shows [4]; give network mlp',
   });
   expect(existsSync(runDir)).toBe(false);
 });

@@ -78,7 +78,7 @@ describe('what cannot be made', () => {
       'an argument that there is not',
       { id: 'CartPole-v1', envOptions: { colour: 'red' } },
       EnvOptionsError,
-      "CartPole-v1 cannot be made with envOptions {'colour': 'red'}: CartPoleEnv.__init__() got an unexpected keyword",
+      'CartPole-v1 cannot be made with envOptions {"colour": "red"}: CartPoleEnv.__init__() got an unexpected keyword',
     ],
     ['an argument of Gymnasium', { id: 'CartPole-v1', envOptions: { num_envs: 2 } }, EnvOptionsError, '"num_envs"'],
     ['a limit', { id: 'CartPole-v1', envOptions: { max_episode_steps: 2 } }, EnvOptionsError, '"maxEpisodeSteps"'],

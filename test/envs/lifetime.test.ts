@@ -54,6 +54,13 @@ describe('an owner that ends in its own way leaves nothing', () => {
     const { child, errors } = await readyOwner(way, ...(id as string[]));
     expect(await ended(child), errors.join('\n')).toBe(code);
     await until('nothing was left', nothingLeft);
+    if (way !== 'throw') expect(errors).toEqual([]); // no warning of zeromq's either
+  });
+
+  test('a thread that is terminated', async () => {
+    const { child } = await readyOwner('worker');
+    await until('nothing was left', nothingLeft);
+    expect(child.exitCode).toBe(null); // while the process lives on
   });
 });
 

@@ -137,7 +137,11 @@ describe('an environment that raises', () => {
 
   test.each([
     ['Raising', 'RuntimeError', 'the paint is wet'],
-    ['Leaving', 'SystemExit', '3'],
+    [
+      'Leaving',
+      'SystemExit',
+      'it called sys\\.exit\\(3\\); an environment that cannot go on must raise an error instead',
+    ],
   ])('each time is given up after as many starts as allowed, and says what and where: %s', async (name, type, text) => {
     const faults: EnvFault[] = [];
     const id = `bridge_test_envs:${name}-v0`;
@@ -194,7 +198,7 @@ describe('numbers that nobody can learn from', () => {
     ['NanReward', 'the reward NaN, which is not finite'],
     ['InfiniteReward', 'the reward Infinity, which is not finite'],
     ['HugeReward', 'the reward 1e+30, which is more than 1000000000 in size'],
-    ['NoReward', 'the reward NaN, which is not finite'],
+    ['NoReward', 'the reward None (of type NoneType) in step; it must give a number'],
     ['NanObservation', 'the observation NaN'],
     ['HugeObservation', 'the observation -1e+30'],
   ])('are refused where they come from: %s', async (name, text) => {

@@ -1,5 +1,6 @@
 """Any Gymnasium id with discrete actions and box observations, by Gymnasium's own vector API."""
 
+import json
 import re
 import sys
 from typing import Any
@@ -180,7 +181,7 @@ def make_envs(env_id: str, num_envs: int, options: dict[str, Any], max_episode_s
         if not re.search(r"missing \d+ required|unexpected keyword argument|positional argument", str(error)):
             raise
         reason = re.sub(r" was raised from the environment creator .*", "", first_line(error))
-        given = f"with envOptions {options}" if options else "without envOptions"
+        given = f"with envOptions {json.dumps(options)}" if options else "without envOptions"
         raise protocol.BadOptions(f"{env_id} cannot be made {given}: {reason}") from error
     except (AssertionError, AttributeError) as error:
         found = re.search(r"(observation|action)[_ ]space", str(error))

@@ -1,11 +1,22 @@
 // A program that owns a sidecar and ends in the way that its first argument says. It uses the package as it is
 // installed: compiled.
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { makeVectorEnv } from 'gymnasium-js-bridge';
 
 const [way, id = 'CartPole-v1'] = process.argv.slice(2);
 
+if (way === 'worker' && isMainThread) {
+  // A thread of its own has the environment, and is ended with it open.
+  const worker = new Worker(new URL(import.meta.url), { argv: process.argv.slice(2) });
+  const pid = await new Promise((resolve) => worker.once('message', resolve));
+  await worker.terminate();
+  console.log(pid);
+  setInterval(() => {}, 1000);
+}
+
 if (way === 'start') makeVectorEnv({ id }).catch(() => {}); // and be killed meanwhile
-const env = way === 'start' ? undefined : await makeVectorEnv({ id });
+const isStarter = way === 'start' || (way === 'worker' && isMainThread);
+const env = isStarter ? undefined : await makeVectorEnv({ id });
 if (env) {
   await env.reset();
   // Before the id is printed: whoever reads it may send the signal at once.
@@ -17,7 +28,8 @@ if (env) {
       process.exit(0);
     });
   }
-  console.log(env.info.pid);
+  if (isMainThread) console.log(env.info.pid);
+  else parentPort.postMessage(env.info.pid);
 }
 
 switch (way) {
@@ -38,6 +50,7 @@ switch (way) {
       throw new Error('uncaught');
     }, 1);
     break;
+  case 'worker':
   case 'wait':
   case 'save-on-interrupt':
     setInterval(() => {}, 1000);
