@@ -15,7 +15,6 @@ export {
   atariDefaults,
   type CreateAgentOptions,
   checkAgentSettings,
-  checkEnvironment,
   checkGivenEnvironment,
   checkGivenExploration,
   checkNetwork,

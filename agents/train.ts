@@ -102,6 +102,9 @@ function environmentOf(env: string | VectorEnv | undefined, game: string | undef
     throw new SettingError({ key: 'game', value: game, reason: 'and {env} exclude each other', mend: 'give one' });
   }
   if (typeof env === 'string') return { envId: env };
-  const { kind, id } = env.settings;
-  return { numEnvs: env.numEnvs, ...(kind === 'atari' ? { game: id } : { envId: id }) };
+  const { kind, id, envOptions = {} } = env.settings;
+  const { numEnvs } = env;
+  if (kind === 'atari') return { numEnvs, game: id };
+  // What makes the environments again, for who goes on without handing them in.
+  return { numEnvs, envId: id, ...(kind === 'gymnasium' && { envOptions: envOptions as AgentSettings['envOptions'] }) };
 }

@@ -6,7 +6,6 @@ import { type NetworkFactory, networkSpec, settingsNetwork } from '../../src/age
 import {
   agentChangeable,
   checkAgentSettings,
-  checkEnvironment,
   checkGivenEnvironment,
   checkGivenExploration,
   checkNetwork,
@@ -35,8 +34,7 @@ export const dqn: AgentDefinition<DqnSettings> = {
   defaultPreset: ({ game, envId }) => (envId != null && game == null ? 'classic-control' : 'fast'),
   check: (settings) => checkAgentSettings(settings) ?? checkReplay(settings),
   checkGiven: (given, settings) => checkGivenEnvironment(given, settings) ?? checkGivenExploration(given, settings),
-  checkEnv: (settings, env) =>
-    checkEnvironment(settings, env) ?? checkNetwork(settings, stateOptions(settings, env), env.observationSpace),
+  checkEnv: (settings, env) => checkNetwork(settings, stateOptions(settings, env), env.observationSpace),
   create: createDqn,
   createNetwork,
   actionValues: (network, states) => actionValues(network, states),

@@ -205,7 +205,11 @@ function naming<T>(id: string, index: number, op: string, call: () => T): T {
 
 /** @throws EnvValueError where a step gave something else than steps give. */
 function checkStep(id: string, result: EnvStep | undefined): void {
-  if (typeof result?.terminated === 'boolean') return;
+  if (typeof result?.terminated === 'boolean') {
+    if (typeof result.reward === 'number') return;
+    const shown = JSON.stringify(result.reward) ?? String(result.reward);
+    throw new EnvValueError(`the environment ${id} gave the reward ${shown} in step; it must give a number`);
+  }
   const given = typeof result === 'object' ? `${result} with "terminated" ${result?.terminated}` : String(result);
   throw new EnvValueError(
     `the environment ${id} gave ${given} in step; it must give { observation, reward, terminated } at once, ` +

@@ -24,7 +24,7 @@ import type { AnyAgentDefinition } from './definition.ts';
 import { envOptions } from './environment.ts';
 import type { NetworkFactory } from './networks.ts';
 import { createPlayer, type Player } from './player.ts';
-import type { AgentSettings } from './settings.ts';
+import { type AgentSettings, checkEnvironment } from './settings.ts';
 import { stateOptions } from './states.ts';
 import { readAgentRun } from './train.ts';
 
@@ -127,7 +127,7 @@ export async function evaluateAgentRun(
   const env = options.env ?? (await makeVectorEnv({ ...envOptions(evaluated), seed, ...restartOptions(note) }));
   let player: Player | undefined;
   try {
-    const problem = definition.checkEnv(evaluated, env);
+    const problem = checkEnvironment(evaluated, env) ?? definition.checkEnv(evaluated, env);
     if (problem !== undefined) throw new SettingError(problem);
     player = createPlayer(definition, evaluated, env, loadNetwork, options.network);
     const recordings = new Map<number, EpisodeRecording>();

@@ -27,7 +27,6 @@ export {
   agentSettingsOfEarlierRuns,
   atariDefaults,
   checkAgentSettings,
-  checkEnvironment,
   checkGivenEnvironment,
   checkGivenExploration,
   checkNetwork,

@@ -251,9 +251,9 @@ export function checkEnvironment(settings: AgentSettings, env: VectorEnv): Setti
     return { key, value: id, reason, mend: 'make it with frameStack 1' };
   }
   const { maxEpisodeSteps } = settings;
-  if (kind === 'typescript' && maxEpisodeSteps !== null && maxEpisodeSteps !== limit) {
+  if (kind !== 'atari' && maxEpisodeSteps !== null && maxEpisodeSteps !== limit) {
     const reason = `does nothing: ${id} was handed in with ${limit === undefined ? 'no limit' : `a limit of ${limit}`}`;
-    return { key: 'maxEpisodeSteps', value: maxEpisodeSteps, reason, mend: 'give it to vectorize' };
+    return { key: 'maxEpisodeSteps', value: maxEpisodeSteps, reason, mend: 'give it to vectorize or makeVectorEnv' };
   }
   return undefined;
 }

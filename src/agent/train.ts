@@ -21,7 +21,7 @@ import { evaluateEvery } from './evaluate-every.ts';
 import { checkMemory } from './memory.ts';
 import { recordEpisodes } from './record-episodes.ts';
 import { scores } from './scores.ts';
-import type { AgentSettings } from './settings.ts';
+import { type AgentSettings, checkEnvironment } from './settings.ts';
 
 export interface AgentRunOptions extends AgentParts {
   /** Where the run is written; without it nothing is. */
@@ -167,7 +167,7 @@ async function prepare(
   let agent: Agent | undefined;
   let placed: Place = {};
   try {
-    const problem = definition.checkEnv(settings, env);
+    const problem = checkEnvironment(settings, env) ?? definition.checkEnv(settings, env);
     if (problem !== undefined) throw new SettingError(problem);
     checkMemory(settings, env);
     const made = definition.create(settings, env, { ...parts, note });

@@ -432,7 +432,16 @@ describe('errors of an environment', () => {
     ],
     ['no step', { step: () => undefined }, 'gave undefined in step; it must give { observation, reward, terminated }'],
     ['no end', { step: () => ({ observation: [0, 0], reward: 0 }) }, 'with "terminated" undefined in step'],
-    ['no reward', { step: () => ({ observation: [0, 0], terminated: false }) }, 'the reward NaN, which is not finite'],
+    [
+      'no reward',
+      { step: () => ({ observation: [0, 0], terminated: false }) },
+      'the reward undefined in step; it must',
+    ],
+    [
+      'a list',
+      { step: () => ({ observation: [0, 0], reward: [1], terminated: false }) },
+      'the reward [1] in step; it must',
+    ],
     ['no observation', { step: () => ({ reward: 0, terminated: false }) }, 'gave the observation undefined in step'],
   ])('say what is wrong with %s', async (_, changes, message) => {
     const env = vectorize(() => counting(changes as Partial<Env>));
