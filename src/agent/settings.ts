@@ -34,7 +34,7 @@ export const environmentSettings = {
   frameStack: wholeNumber('newest frames in a state', 'frames', 1),
   stickyActionProbability: number('the emulator repeats the last action with this probability', 'probability', 0, 1),
   maxNoops: wholeNumber('an episode starts with fewer than this many no-op frames; 0: none', 'frames'),
-  maxEpisodeFrames: wholeNumber('an episode is cut off after this long', 'frames', 1),
+  maxEpisodeFrames: wholeNumber('an episode of a game is cut off after this long', 'frames', 1),
   maxEpisodeSteps: z.int().min(1).max(MAX_INT32).nullable().meta({
     help: "an episode is cut off after this long, also in evaluation (default: the environment's own limit)",
     unit: 'agent steps',

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { optionName } from '../../src/cli/schema-options.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { printed, runCommand, startCommand } from '../processes.ts';
 import { until } from '../until.ts';
@@ -41,7 +42,7 @@ describe('a run on Enduro, from training to film', () => {
     const config = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
     expect(config).toMatchObject({
       ...{ formatVersion: 2, kind: 'agent', name: 'dqn', preset: 'fast', version: '0.1.0' },
-      settings: { game: 'Enduro', normalization: 'weight' },
+      settings: { game: 'enduro', normalization: 'weight' },
       environment: { settings: { kind: 'atari', id: 'enduro' }, rom: { name: 'enduro.bin' } },
       machine: { cores: expect.any(Number), device: expect.stringMatching(/CPU|GPU/) },
     });
@@ -208,6 +209,6 @@ test('--print-config and --help tell of every setting', async () => {
   });
   const help = (await runCommand('train-agent', '--help')).stdout;
   for (const key of Object.keys(config)) {
-    expect(help).toContain(`--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+    expect(help).toContain(`${optionName(key)} `);
   }
 });

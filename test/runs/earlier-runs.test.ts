@@ -50,7 +50,7 @@ test.each([
   expect(events.at(-1)!.numbers).toHaveProperty('loss');
   expect(existsSync(join(runDir, 'run.lock'))).toBe(false);
 
-  const old = await evaluate({ runDir: join(fixtures, name), episodes: 2, maxEpisodeFrames: 400 });
+  const old = await evaluate({ runDir: join(fixtures, name), episodes: 2, maxEpisodeSteps: 100 });
   expect(old).toMatchObject({ checkpointAgentSteps: stop, episodes: [expect.anything(), expect.anything()] });
 });
 
