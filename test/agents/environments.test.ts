@@ -139,6 +139,15 @@ describe('options and limits', () => {
       expect({ lengthSteps, truncated }).toEqual({ lengthSteps: 6, truncated: true });
   });
 
+  test('of environments that were handed in are kept, for who goes on without them', async () => {
+    const runDir = join(folder, 'run');
+    const env = await makeVectorEnv({ id: id('Sized'), envOptions: { size: 3 } });
+    await (await train({ ...small, env, runDir })).finish();
+    await env.close();
+    expect(config(runDir).settings.envOptions).toEqual({ size: 3 });
+    expect((await (await resume({ runDir, steps: 80 })).finish()).position).toBe(80);
+  });
+
   test('of a recording make its environment again', async () => {
     const runDir = join(folder, 'run');
     await (await train({ ...small, env: 'CartPole-v1', envOptions: { sutton_barto_reward: true }, runDir })).finish();
