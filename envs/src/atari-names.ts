@@ -13,14 +13,17 @@ const GAMES = (
 ).split(' ');
 
 const squash = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
-const gameOf = new Map(GAMES.map((game) => [squash(game), game]));
+/** By the letters and digits of the name, the name that Gymnasium gives the game: SpaceInvaders for space_invaders. */
+const gameOf = new Map(
+  GAMES.map((rom) => [squash(rom), rom.replaceAll(/(?:^|_)(\w)/g, (_, first: string) => first.toUpperCase())]),
+);
 
 /** The parts of a spelling: `ALE/`, the name, `-ram`, how frames are skipped, the version. */
 const SPELLING = /^(ALE\/)?(.*?)(-ram)?(NoFrameskip|Deterministic)?(-v\d+)?$/;
 
 /**
- * The one name of an Atari game (a ROM's, such as space_invaders) in any spelling: Enduro, space_invaders,
- * SpaceInvaders, ALE/Enduro-v5, EnduroNoFrameskip-v4. Undefined for what is none of the known games.
+ * The one name of an Atari game, Gymnasium's, in any spelling: SpaceInvaders for space_invaders, SpaceInvaders,
+ * ALE/SpaceInvaders-v5, SpaceInvadersNoFrameskip-v4. Undefined for what is none of the known games.
  */
 export function atariGame(name: string): string | undefined {
   const [, , base, ram] = SPELLING.exec(name.trim())!;
@@ -37,5 +40,5 @@ export function isAtariId(id: string): boolean {
   if (/[:/]/.test(base!)) return false;
   const game = gameOf.get(squash(base!));
   if (ram !== undefined || skip !== undefined) return game !== undefined;
-  return game !== undefined && (version === undefined ? game !== 'blackjack' : /^-v[045]$/.test(version));
+  return game !== undefined && (version === undefined ? game !== 'Blackjack' : /^-v[045]$/.test(version));
 }

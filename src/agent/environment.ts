@@ -53,3 +53,12 @@ export async function makeEnv(
     throw new SettingError({ key: 'envOptions', value: undefined, reason });
   }
 }
+
+/** Tells of environments in which an episode may never end, so that who evaluates in them may wait for ever. */
+export function noteEndless({ settings }: VectorEnv, note: ((line: string) => void) | undefined): void {
+  const { kind, id, maxEpisodeSteps } = settings;
+  if (kind === 'atari' || maxEpisodeSteps !== undefined) return;
+  note?.(
+    `${id} sets no limit to an episode, so an evaluation may never end: --max-episode-steps (maxEpisodeSteps) sets one`,
+  );
+}

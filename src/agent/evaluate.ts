@@ -21,7 +21,7 @@ import { StateError } from '../runs/trainable.ts';
 import { assignVariables } from '../runs/variables.ts';
 import { SettingError } from '../settings/index.ts';
 import type { AnyAgentDefinition } from './definition.ts';
-import { envOptions } from './environment.ts';
+import { envOptions, noteEndless } from './environment.ts';
 import type { NetworkFactory } from './networks.ts';
 import { createPlayer, type Player } from './player.ts';
 import { type AgentSettings, checkEnvironment } from './settings.ts';
@@ -129,6 +129,7 @@ export async function evaluateAgentRun(
   try {
     const problem = checkEnvironment(evaluated, env) ?? definition.checkEnv(evaluated, env);
     if (problem !== undefined) throw new SettingError(problem);
+    noteEndless(env, note);
     player = createPlayer(definition, evaluated, env, loadNetwork, options.network);
     const recordings = new Map<number, EpisodeRecording>();
     const recorderFor = (number: number) => {

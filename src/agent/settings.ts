@@ -73,6 +73,7 @@ export const optimizerSettings = {
   optimizerEpsilon: number(
     'added to the denominator of the update, for gradients averaged over the batch',
     'gradient units',
+    1e-37,
   ),
   maxGradientNorm: number('gradients are scaled down to this global norm; 0: never', 'gradient units'),
 };

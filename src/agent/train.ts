@@ -16,7 +16,7 @@ import { precisionWarning } from '../runtime/tensorflow.ts';
 import { fromFile, parseSettings, resumedSettings, SettingError } from '../settings/index.ts';
 import type { Agent, AgentStep } from './agent.ts';
 import type { AgentParts, AnyAgentDefinition } from './definition.ts';
-import { makeEnv } from './environment.ts';
+import { makeEnv, noteEndless } from './environment.ts';
 import { evaluateEvery } from './evaluate-every.ts';
 import { checkMemory } from './memory.ts';
 import { recordEpisodes } from './record-episodes.ts';
@@ -70,9 +70,9 @@ export async function startAgentRun(
   });
 }
 
-/** The settings with the environment's whole name: one without a version means another after an upgrade. */
+/** The settings with a Gymnasium environment's whole name: one without a version means another after an upgrade. */
 function namedBy({ settings: { id } }: VectorEnv, settings: AgentSettings): AgentSettings {
-  return settings.game === null ? { ...settings, envId: id } : { ...settings, game: id };
+  return settings.game === null ? { ...settings, envId: id } : settings;
 }
 
 export interface ResumeOptions extends AgentRunOptions {
@@ -170,6 +170,7 @@ async function prepare(
     const problem = checkEnvironment(settings, env) ?? definition.checkEnv(settings, env);
     if (problem !== undefined) throw new SettingError(problem);
     checkMemory(settings, env);
+    if (settings.evaluationPeriodSteps > 0) noteEndless(env, note);
     const made = definition.create(settings, env, { ...parts, note });
     agent = made;
     placed = await untilAborted(signal, closeEnv, () => place(made, env));

@@ -76,13 +76,14 @@ export function parseSettings<S extends object>(
  * @throws SettingError for one that may not.
  */
 export function resumedSettings<S extends object>(definition: SettingsDefinition<S>, stored: S, given: Partial<S>): S {
-  for (const [key, value] of Object.entries(given)) {
-    const before = (stored as Record<string, unknown>)[key];
+  const settings = parseSettings(definition, { ...stored, ...given });
+  for (const key of Object.keys(given) as (keyof S & string)[]) {
+    const [before, value] = [stored[key], settings[key]];
     if (definition.changeable.includes(key) || JSON.stringify(before) === JSON.stringify(value)) continue;
     const reason = `: a resumed run keeps its settings, and this one has ${showSetting(before)}`;
     throw new SettingError({ key, value, reason, mend: 'leave the option out, or start a new run' });
   }
-  return parseSettings(definition, { ...stored, ...given });
+  return settings;
 }
 
 /** For a name that is none of the known ones. */

@@ -103,7 +103,7 @@ describe('names', () => {
     for (const [i, game] of ['Pong', 'ALE/Pong-v5', 'PongNoFrameskip-v4'].entries()) {
       const runDir = join(folder, String(i));
       await (await train({ ...small, learningStarts: 50, steps: 8, game, runDir })).finish();
-      expect(config(runDir).settings.game).toBe('pong');
+      expect(config(runDir).settings.game).toBe('Pong');
     }
   });
 

@@ -16,9 +16,9 @@ const trainAgent = (...args: string[]) => startCommand('train-agent', args).ende
 
 describe('is refused with exit code 2', () => {
   test.each([
-    [['--env-id', 'ALE/Pong-v5'], '--env-id ALE/Pong-v5 names an Atari game: give --game pong'],
-    [['--env-id', 'PongNoFrameskip-v4'], '--env-id PongNoFrameskip-v4 names an Atari game: give --game pong'],
-    [['--env-id', 'Pong'], '--env-id Pong names an Atari game: give --game pong'],
+    [['--env-id', 'ALE/Pong-v5'], '--env-id ALE/Pong-v5 names an Atari game: give --game Pong'],
+    [['--env-id', 'PongNoFrameskip-v4'], '--env-id PongNoFrameskip-v4 names an Atari game: give --game Pong'],
+    [['--env-id', 'Pong'], '--env-id Pong names an Atari game: give --game Pong'],
     [['--game', 'CartPole-v1'], '--game CartPole-v1 names no Atari game: give --env-id CartPole-v1'],
     [['--game', 'joust'], 'with several players only'],
     [['--env-id', 'nowhere_at_all:X-v0'], 'no Python module "nowhere_at_all"'],
@@ -31,7 +31,7 @@ describe('is refused with exit code 2', () => {
     [['--env-id', 'CartPole-v1', '--max-noops', '5'], '--max-noops 5 does nothing with --env-id CartPole-v1'],
     [['--env-id', 'CartPole-v1', '--max-episode-frames', '5'], 'give --max-episode-steps'],
     [['--env-id', 'CartPole-v1', '--max-episode-steps', '0'], '--max-episode-steps'],
-    [['--game', 'Pong', '--env-option', 'a=1'], '--env-option {"a":1} does nothing with --game pong'],
+    [['--game', 'Pong', '--env-option', 'a=1'], '--env-option {"a":1} does nothing with --game Pong'],
     [['--env-id', 'CartPole-v1', '--env-option', 'a'], "argument 'a' is invalid. It takes key=value."],
     [['--env-id', 'CartPole-v1', '--env-option', 'a=1', '--env-option', 'a=2'], '"a" was given before'],
     [['--env-id', 'CartPole-v1', '--n-step', '40000'], 'is too early: 1 environments and 40000-step returns'],
@@ -75,6 +75,6 @@ test('one game has one folder and one set of settings, however it is spelled', a
   for (const game of ['breakout', 'Breakout', 'ALE/Breakout-v5']) {
     printed.push((await trainAgent('--game', game, '--print-config')).stdout);
   }
-  expect(JSON.parse(printed[0]).game).toBe('breakout');
+  expect(JSON.parse(printed[0]).game).toBe('Breakout');
   expect(new Set(printed).size).toBe(1);
 });

@@ -42,7 +42,7 @@ describe('a run on Enduro, from training to film', () => {
     const config = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
     expect(config).toMatchObject({
       ...{ formatVersion: 2, kind: 'agent', name: 'dqn', preset: 'fast', version: '0.1.0' },
-      settings: { game: 'enduro', normalization: 'weight' },
+      settings: { game: 'Enduro', normalization: 'weight' },
       environment: { settings: { kind: 'atari', id: 'enduro' }, rom: { name: 'enduro.bin' } },
       machine: { cores: expect.any(Number), device: expect.stringMatching(/CPU|GPU/) },
     });
@@ -202,7 +202,7 @@ test('--print-config and --help tell of every setting', async () => {
     (await runCommand('train-agent', '--game', 'pong', '--preset', 'nature', '--print-config')).stdout,
   );
   expect(config).toMatchObject({
-    game: 'pong',
+    game: 'Pong',
     optimizer: 'centered-rmsprop',
     replayCapacity: 1_000_000,
     normalization: 'none',
