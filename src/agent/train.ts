@@ -178,7 +178,7 @@ async function prepare(
     const run = new Run<AgentStep>({
       trainable: made,
       total: settings.steps,
-      settings,
+      settings: namedBy(env, settings),
       reportPeriod: settings.logPeriodSteps,
       folder,
       keepCheckpoints: settings.keepCheckpoints,

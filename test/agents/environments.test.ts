@@ -132,8 +132,8 @@ describe('options and limits', () => {
     const envOptions = { size: 3, label: 'abc' };
     await (await train({ ...small, env: id('Sized'), envOptions, maxEpisodeSteps: 6, runDir })).finish();
     expect(config(runDir).settings).toMatchObject({ envOptions, maxEpisodeSteps: 6 });
-    await (await resume({ runDir, steps: 80 })).finish();
-    const { episodes, settings } = await evaluate({ runDir, episodes: 2 });
+    await (await resume({ runDir, trustModules: true, steps: 80 })).finish();
+    const { episodes, settings } = await evaluate({ runDir, trustModules: true, episodes: 2 });
     expect(settings).toMatchObject({ envOptions, maxEpisodeSteps: 6 });
     for (const { lengthSteps, truncated } of episodes)
       expect({ lengthSteps, truncated }).toEqual({ lengthSteps: 6, truncated: true });
@@ -145,13 +145,13 @@ describe('options and limits', () => {
     await (await train({ ...small, env, runDir })).finish();
     await env.close();
     expect(config(runDir).settings.envOptions).toEqual({ size: 3 });
-    expect((await (await resume({ runDir, steps: 80 })).finish()).position).toBe(80);
+    expect((await (await resume({ runDir, trustModules: true, steps: 80 })).finish()).position).toBe(80);
   });
 
   test('of a recording make its environment again', async () => {
     const runDir = join(folder, 'run');
     await (await train({ ...small, env: 'CartPole-v1', envOptions: { sutton_barto_reward: true }, runDir })).finish();
-    const { episodes } = await evaluate({ runDir, episodes: 1, record: true, maxEpisodeSteps: 7 });
+    const { episodes } = await evaluate({ runDir, trustModules: true, episodes: 1, record: true, maxEpisodeSteps: 7 });
     const recording = await readRecording(episodes[0].recording!);
     expect(recording.settings).toMatchObject({ envOptions: { sutton_barto_reward: true }, maxEpisodeSteps: 7 });
     expect(recording.rewards[0]).toBe(0); // as Sutton and Barto have it, where Gymnasium's own is 1
@@ -167,7 +167,7 @@ describe('options and limits', () => {
     const run = await train({ ...small, ...given, maxEpisodeSteps: 20, runDir });
     for await (const { result } of run) for (const { lengthSteps } of result.finished) lengths.push(lengthSteps);
     expect(lengths).toEqual([20, 20, 20]);
-    const { episodes } = await evaluate({ runDir, episodes: 1, maxEpisodeSteps: 15 });
+    const { episodes } = await evaluate({ runDir, trustModules: true, episodes: 1, maxEpisodeSteps: 15 });
     expect(episodes[0]).toMatchObject({ lengthSteps: 15, truncated: true });
   });
 
@@ -175,10 +175,10 @@ describe('options and limits', () => {
     [{ env: 'CartPole-v1', stickyActionProbability: 0.25 }, 'does nothing with envId CartPole-v1: leave it out'],
     [{ env: 'CartPole-v1', maxNoops: 0 }, 'maxNoops 0 does nothing with envId CartPole-v1'],
     [{ env: 'CartPole-v1', maxEpisodeFrames: 100 }, 'does nothing with envId CartPole-v1: give maxEpisodeSteps'],
-    [{ game: 'Pong', envOptions: { a: 1 } }, 'envOptions {"a":1} does nothing with game pong'],
-    [{ env: 'ALE/Pong-v5' }, 'envId ALE/Pong-v5 names an Atari game: give game pong'],
-    [{ env: 'PongNoFrameskip-v4' }, 'envId PongNoFrameskip-v4 names an Atari game: give game pong'],
-    [{ env: 'Pong' }, 'envId Pong names an Atari game: give game pong'],
+    [{ game: 'Pong', envOptions: { a: 1 } }, 'envOptions {"a":1} does nothing with game Pong'],
+    [{ env: 'ALE/Pong-v5' }, 'envId ALE/Pong-v5 names an Atari game: give game Pong'],
+    [{ env: 'PongNoFrameskip-v4' }, 'envId PongNoFrameskip-v4 names an Atari game: give game Pong'],
+    [{ env: 'Pong' }, 'envId Pong names an Atari game: give game Pong'],
     [{ game: 'CartPole-v1' }, 'game CartPole-v1 names no Atari game: give envId CartPole-v1'],
     [{ env: id('OneAction') }, 'has 1 action, so there is nothing to choose'],
   ])('%j is refused', async (options, message) => {
@@ -228,7 +228,7 @@ describe('randomness that reset(seed) does not decide', () => {
   test('is noticed in any frame of the replay, with the likely cause', async () => {
     const runDir = join(folder, 'run');
     await (await train({ ...small, env: id('PartlySeeded'), runDir })).finish();
-    await expect(resume({ runDir, steps: 80 })).rejects.toThrow(
+    await expect(resume({ runDir, trustModules: true, steps: 80 })).rejects.toThrow(
       'most likely the environment draws random numbers that reset(seed) does not decide',
     );
   });

@@ -55,18 +55,19 @@ test('--env-option values are JSON where they parse as such, and are kept for wh
   const { settings } = JSON.parse(readFileSync(join(runDir, 'config.json'), 'utf8'));
   expect(settings).toMatchObject({ envOptions: { size: 3, label: 'four' }, maxEpisodeSteps: 7 });
 
-  const resumed = await trainAgent('--run-dir', runDir, '--resume', '--steps', '80', '--env-option', 'size=4');
+  const resumed = await trainAgent('--run-dir', runDir, '--resume', '--trust-modules', '--env-option', 'size=4');
   expect(resumed).toMatchObject({ code: 2, stderr: expect.stringContaining('a resumed run keeps its settings') });
 
   const evaluation = await startCommand('evaluate-agent', [
-    ...['--run', runDir, '--episodes', '1', '--max-episode-steps', '5', '--json'],
+    ...['--run', runDir, '--trust-modules', '--episodes', '1', '--max-episode-steps', '5', '--json'],
   ]).ended;
   expect(evaluation.code, evaluation.stderr).toBe(0);
   expect(JSON.parse(evaluation.stdout)).toMatchObject({
     episodes: [{ lengthSteps: 5, truncated: true }],
     settings: { envOptions: { size: 3, label: 'four' }, maxEpisodeSteps: 5 },
   });
-  const frames = await startCommand('evaluate-agent', ['--run', runDir, '--max-episode-frames', '5']).ended;
+  const frames = await startCommand('evaluate-agent', ['--run', runDir, '--trust-modules', '--max-episode-frames', '5'])
+    .ended;
   expect(frames).toMatchObject({ code: 2, stderr: expect.stringContaining('give --max-episode-steps') });
 });
 
