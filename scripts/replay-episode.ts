@@ -35,8 +35,11 @@ const command = newCommand(
     '--verify',
     'emulate the episode again and compare every frame, reward and the end; exit code 1 when they differ',
   )
-  .option('--video <out.mp4>', 'make an H.264 video with every frame of the game (60 frames/s x speed)')
-  .option('--gif <out.gif>', 'make a GIF (20 frames/s)')
+  .option(
+    '--video <out.mp4>',
+    'make an H.264 video with every frame (60 frames/s x speed of a game; other environments say how fast they are)',
+  )
+  .option('--gif <out.gif>', 'make a GIF (at most 20 frames/s)')
   .option('--speed <factor>', 'speed of the video and the GIF, from 0.1 to 10', numberIn(0.1, 10), 1)
   .option('--force', 'replace an existing video or GIF')
   .option(
@@ -55,8 +58,8 @@ async function replayEpisode(file: string, options: Options): Promise<void> {
   if (video !== undefined) checkOutput('--video', video, '.mp4', options);
   if (gif !== undefined) checkOutput('--gif', gif, '.gif', options);
   const recording = await readRecording(file);
-  if ((video ?? gif) !== undefined && recording.settings.kind !== 'atari') {
-    throw new UsageError(`${file}: ${recording.settings.id} has no screen to show; video is for Atari games only`);
+  if ((video ?? gif) !== undefined && recording.settings.kind === 'typescript') {
+    throw new UsageError(`${file}: ${recording.settings.id} is written in TypeScript and has no screen to show`);
   }
 
   const signal = onInterrupt(() => {});

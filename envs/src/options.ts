@@ -89,7 +89,7 @@ const atariDefaults = {
 };
 
 /** Settings of Gymnasium environments. */
-const GYMNASIUM_SETTINGS = ['envOptions', 'maxEpisodeSteps'];
+const GYMNASIUM_SETTINGS = ['envOptions', 'maxEpisodeSteps', 'screen'];
 
 const MAX_INT32 = 2 ** 31 - 1;
 const integerRanges: Record<string, [number, number]> = {
@@ -108,7 +108,7 @@ const integerRanges: Record<string, [number, number]> = {
   width: [1, 1024],
   maxEpisodeSteps: [1, MAX_INT32],
 };
-const booleans = ['fullActionSpace', 'fireReset', 'grayscale'];
+const booleans = ['fullActionSpace', 'fireReset', 'grayscale', 'screen'];
 const texts = ['game', 'id', 'python'];
 const others = ['envOptions', 'signal', 'onSidecarLog', 'onFault', 'stickyActionProbability'];
 const allOptions = [...Object.keys(integerRanges), ...booleans, ...texts, ...others];

@@ -58,6 +58,7 @@ export interface MakeFields {
   actionMeanings: string[] | null;
   packages: Record<string, string>;
   rom: { name: string; sha256: string } | null;
+  framesPerSecond: number | null;
 }
 
 /** Small arrays, as little-endian bytes; the large ones are the frames. */

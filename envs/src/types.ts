@@ -47,6 +47,8 @@ export interface EnvSettings {
   envOptions?: Record<string, unknown>;
   /** Gymnasium, TypeScript: an episode is truncated after this many steps (the environment's limit where not given). */
   maxEpisodeSteps?: number;
+  /** Gymnasium: observations are the pictures that the environment draws, [height, width, 3] uint8. */
+  screen?: boolean;
 }
 
 /** What runs the environments: the sidecar, as it says in the handshake, or this process for those in TypeScript. */
@@ -61,6 +63,8 @@ export interface SidecarInfo {
   packages: Record<string, string>;
   /** Atari: the ROM's file name and SHA-256. */
   rom?: { name: string; sha256: string };
+  /** Gymnasium with `screen`: how many steps make a second. */
+  framesPerSecond?: number;
 }
 
 export interface FinishedEpisode {

@@ -36,14 +36,14 @@ async function startEnvs(options: VectorEnvOptions, resolved: ResolvedOptions): 
 
 /** The environments of a sidecar; `timeoutMs` is the longest wait for the answer to a request. */
 function sidecarEnvs(client: SidecarClient, hello: HelloFields, made: MakeFields, timeoutMs: number): Envs {
-  const { observation, numActions: n, actionMeanings: meanings, settings, packages, rom } = made;
+  const { observation, numActions: n, actionMeanings: meanings, settings, packages, rom, framesPerSecond } = made;
   const { protocol: protocolVersion, pid, python } = hello;
   const observations = (frame: Uint8Array) => typedArray(frame, observation.dtype);
   return {
     observationSpace: { kind: 'box', ...observation },
     actionSpace: { kind: 'discrete', n, ...(meanings && { meanings }) },
     settings,
-    info: { protocolVersion, pid, python, packages, ...(rom && { rom }) },
+    info: { protocolVersion, pid, python, packages, ...(rom && { rom }), ...(framesPerSecond && { framesPerSecond }) },
     async reset(mask, seeds) {
       const { frames, fields } = await client.request(
         'reset',

@@ -7,7 +7,7 @@ export {
 } from './episode-file.ts';
 export { FfmpegError } from './ffmpeg.ts';
 export { EpisodeRecorder } from './recorder.ts';
-export { NoScreenError } from './screens.ts';
+export { GAME_FRAMES_PER_SECOND, NoScreenError } from './screens.ts';
 export { summaryData, summaryLines } from './summary.ts';
 export {
   type Difference,
@@ -16,4 +16,4 @@ export {
   type Verification,
   verifyRecording,
 } from './verify.ts';
-export { GAME_FRAMES_PER_SECOND, GIF_FRAMES_PER_SECOND, renderGif, renderMp4, type VideoOptions } from './video.ts';
+export { GIF_FRAMES_PER_SECOND, renderGif, renderMp4, type VideoOptions } from './video.ts';

@@ -1,44 +1,73 @@
-import { makeVectorEnv } from 'gymnasium-js-bridge';
+import { makeVectorEnv, type VectorEnv } from 'gymnasium-js-bridge';
 import type { EpisodeRecording } from './episode-file.ts';
 import { type EmulationOptions, environmentOptions } from './verify.ts';
 
-/** Size of the RGB screen in emulator pixels. The few games with more lines (214 to 250) are scaled to it. */
-export const SCREEN = { height: 210, width: 160 };
+/** The console drew 60 frames a second. */
+export const GAME_FRAMES_PER_SECOND = 60;
+
+/** Size of its RGB screen in emulator pixels. The few games with more lines (214 to 250) are scaled to it. */
+const CONSOLE_SCREEN = { height: 210, width: 160 };
 
 /** A recording of an environment that has no screen to show. */
 export class NoScreenError extends Error {
   override readonly name = 'NoScreenError';
 }
 
+/** What an episode looked like. */
+export interface Screens {
+  readonly height: number;
+  readonly width: number;
+  readonly framesPerSecond: number;
+  /** Whether it is a console's screen: its pixels are not square, and it may draw a thing in every second frame only. */
+  readonly isConsole: boolean;
+  /**
+   * Each frame, [height, width, 3] uint8, valid until the next one is asked for. Going through it, or leaving it after
+   * the first frame, ends the environment.
+   */
+  readonly frames: AsyncGenerator<Uint8Array>;
+}
+
 /**
- * Emulates an Atari episode again with a frame skip of 1, every action repeated as often as it was held, and yields
- * every emulator frame of the game (60 a second), the screen after the no-op start first. Each frame is [210, 160, 3]
- * uint8, valid until the next one is asked for.
+ * Plays a recorded episode again and shows every frame, the one before the first action first: of an Atari game the
+ * emulator's, with a frame skip of 1, every action repeated as often as it was held; of a Gymnasium environment the
+ * pictures that it draws after each step.
  *
  * The emulator skips frames by a loop around its one-frame step, so this is the same game, sticky actions included.
  * That is checked: the rewards of each agent step, the end and the number of frames must be those of the recording.
  *
- * @throws NoScreenError for an environment that is not an Atari game; Error when the game takes another course than the
- *   recording.
+ * @throws NoScreenError for an environment that is written in TypeScript; the bridge's UnsupportedEnvError for one that
+ *   draws nothing; from `frames`, Error where the episode takes another course than the recording.
  */
-export async function* screens(
-  recording: EpisodeRecording,
-  options: EmulationOptions = {},
-): AsyncGenerator<Uint8Array> {
-  const { settings, seed, actions, rewards, lengthSteps, rom } = recording;
-  if (settings.kind !== 'atari')
-    throw new NoScreenError(`${settings.id} has no screen to show: video is for Atari games only`);
+export async function openScreens(recording: EpisodeRecording, options: EmulationOptions = {}): Promise<Screens> {
+  const { settings, rom } = recording;
+  if (settings.kind === 'typescript') {
+    throw new NoScreenError(`${settings.id} has no screen to show: it is written in TypeScript and draws nothing`);
+  }
+  const isConsole = settings.kind === 'atari';
   const env = await makeVectorEnv({
     ...environmentOptions(recording, options),
-    ...SCREEN,
-    frameSkip: 1,
-    frameStack: 1,
-    grayscale: false,
+    ...(isConsole ? { ...CONSOLE_SCREEN, frameSkip: 1, frameStack: 1, grayscale: false } : { screen: true }),
   });
+  if (rom?.sha256 !== env.info.rom?.sha256) {
+    await env.close();
+    throw new Error(`the ROM of ${settings.id} is another one than that of the recording: the game cannot be shown`);
+  }
+  const [height, width] = env.observationSpace.shape.slice(-3);
+  return {
+    height: height!,
+    width: width!,
+    framesPerSecond: env.info.framesPerSecond ?? GAME_FRAMES_PER_SECOND,
+    isConsole,
+    frames: playFrames(env, recording, options),
+  };
+}
+
+async function* playFrames(
+  env: VectorEnv,
+  { settings, seed, actions, rewards, lengthSteps, lengthFrames }: EpisodeRecording,
+  { onProgress }: EmulationOptions,
+): AsyncGenerator<Uint8Array> {
   try {
-    if (rom?.sha256 !== env.info.rom?.sha256) {
-      throw new Error(`the ROM of ${settings.id} is another one than that of the recording: the game cannot be shown`);
-    }
     yield (await env.reset({ seeds: [seed] })).observations as Uint8Array;
     for (let agentStep = 1; agentStep <= lengthSteps; agentStep++) {
       let reward = 0;
@@ -46,10 +75,10 @@ export async function* screens(
       for (let frame = 0; frame < (settings.frameSkip ?? 1) && !ended; frame++) {
         const result = await env.step([actions[agentStep - 1]!]);
         const episode = result.finished[0];
-        reward += result.rewards[0];
+        reward += result.rewards[0]!;
         ended = episode !== undefined;
-        if (episode && episode.lengthFrames !== recording.lengthFrames) {
-          throw divergence(agentStep, `${recording.lengthFrames} frames`, `${episode.lengthFrames} frames`);
+        if (episode && episode.lengthFrames !== lengthFrames) {
+          throw divergence(agentStep, `${lengthFrames} frames`, `${episode.lengthFrames} frames`);
         }
         yield (episode?.finalObservation ?? result.observations) as Uint8Array;
       }
@@ -57,7 +86,7 @@ export async function* screens(
         throw divergence(agentStep, `reward ${rewards[agentStep - 1]}`, `reward ${reward}`);
       if (ended !== (agentStep === lengthSteps))
         throw divergence(agentStep, 'end elsewhere', `end ${ended ? 'here' : 'not here'}`);
-      options.onProgress?.(agentStep);
+      onProgress?.(agentStep);
     }
   } finally {
     await env.close();

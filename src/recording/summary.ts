@@ -1,5 +1,5 @@
 import type { EpisodeRecording } from './episode-file.ts';
-import { GAME_FRAMES_PER_SECOND } from './video.ts';
+import { GAME_FRAMES_PER_SECOND } from './screens.ts';
 
 /** What a recording is about, as lines of a label and a text. */
 export function summaryLines(recording: EpisodeRecording): [label: string, text: string][] {
@@ -33,7 +33,10 @@ function lengthText({ settings, lengthSteps, lengthFrames }: EpisodeRecording): 
 
 function pairs(values: Record<string, unknown>): string {
   return Object.entries(values)
-    .map(([key, value]) => `${key} ${typeof value === 'number' ? number(value) : value}`)
+    .map(
+      ([key, value]) =>
+        `${key} ${typeof value === 'number' ? number(value) : typeof value === 'object' ? JSON.stringify(value) : value}`,
+    )
     .join(', ');
 }
 

@@ -20,7 +20,8 @@ beforeAll(async () => {
   const [long] = await recordRandomPlay({ ...game, maxEpisodeFrames: 2400 });
   await writeRecording(at('long.episode.safetensors'), long);
   const [cartPole] = await recordRandomPlay({ id: 'CartPole-v1', seed: 1 });
-  await writeRecording(at('pole.episode.safetensors'), cartPole);
+  const settings = { kind: 'typescript', id: 'Pole' } as const;
+  await writeRecording(at('typescript.episode.safetensors'), { ...cartPole, settings });
   const bytes = await readFile(at('pong.episode.safetensors'));
   bytes[bytes.length - 1] ^= 1;
   await writeFile(at('damaged.episode.safetensors'), bytes);
@@ -114,8 +115,8 @@ describe('replay-episode', () => {
     ['a folder that is not there', () => [at('pong.episode.safetensors'), '--gif', at('no/x.gif')], /no folder .*no/],
     [
       'a video without a screen',
-      () => [at('pole.episode.safetensors'), '--video', at('pole.mp4')],
-      /CartPole-v1 has no screen to show/,
+      () => [at('typescript.episode.safetensors'), '--video', at('pole.mp4')],
+      /Pole is written in TypeScript and has no screen to show/,
     ],
   ])('answers %s with one line and exit code 2', async (_case, args, message) => {
     const before = await readdir(folder);

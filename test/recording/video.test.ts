@@ -2,10 +2,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeVectorEnv } from 'gymnasium-js-bridge';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findFfmpeg } from '../../src/recording/ffmpeg.ts';
 import { type EpisodeRecording, frameHash, renderGif, renderMp4 } from '../../src/recording/index.ts';
-import { screens } from '../../src/recording/screens.ts';
+import { openScreens } from '../../src/recording/screens.ts';
 import { ATARI, recordRandomPlay } from './record.ts';
 
 const FRAME_BYTES = 210 * 160 * 3;
@@ -26,7 +28,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 async function allScreens(recording: EpisodeRecording): Promise<Uint8Array[]> {
   const copies: Uint8Array[] = [];
-  for await (const screen of screens(recording)) copies.push(Uint8Array.from(screen));
+  for await (const screen of (await openScreens(recording)).frames) copies.push(Uint8Array.from(screen));
   return copies;
 }
 
@@ -138,9 +140,36 @@ describe('a video', () => {
     expect((await readdir(folder)).filter((name) => name.includes('.tmp.'))).toEqual([]);
   });
 
-  test('is refused for an environment without a screen', async () => {
+  test('of a Gymnasium environment shows what it draws, at its own pace', async () => {
     const [cartPole] = await recordRandomPlay({ id: 'CartPole-v1', seed: 2 });
-    await expect(renderMp4(cartPole, { path: out('no.mp4') })).rejects.toThrow('CartPole-v1 has no screen to show');
+    const { height, width, framesPerSecond, frames: drawn } = await openScreens(cartPole);
+    expect({ height, width, framesPerSecond }).toEqual({ height: 400, width: 600, framesPerSecond: 50 });
+    let count = 0;
+    const columns = new Set<number>();
+    for await (const frame of drawn) {
+      expect(frame).toHaveLength(height * width * 3);
+      // The cart is black; the line under it is too, but one pixel high.
+      const row = frame.subarray((300 - 5) * width * 3, (300 - 4) * width * 3);
+      columns.add(row.indexOf(0));
+      count++;
+    }
+    expect(count).toBe(cartPole.lengthSteps + 1);
+    expect(columns.size).toBeGreaterThan(3); // it moves
+
+    await renderMp4(cartPole, { path: out('pole.mp4') });
+    expect(describeFile(out('pole.mp4'))).toMatch(/Video: h264 .*600x400.* 50 fps/);
+    await renderGif(cartPole, { path: out('pole.gif') });
+    expect(describeFile(out('pole.gif'))).toMatch(/Video: gif.*320x213.* 20 fps/);
+  });
+
+  test('is refused for an environment that draws nothing', async () => {
+    const [cartPole] = await recordRandomPlay({ id: 'CartPole-v1', seed: 2 });
+    const typescript = { ...cartPole, settings: { kind: 'typescript', id: 'Pole' } } as const;
+    await expect(renderMp4(typescript, { path: out('no.mp4') })).rejects.toThrow('Pole has no screen to show');
+    process.env.PYTHONPATH = fileURLToPath(new URL('../envs/python', import.meta.url));
+    await expect(makeVectorEnv({ id: 'bridge_test_envs:Counting-v0', screen: true })).rejects.toThrow(
+      'bridge_test_envs:Counting-v0 has no screen to show: it draws no pictures (render mode rgb_array)',
+    );
   });
 
   test('that ffmpeg cannot make fails with one line and leaves the old file', async () => {

@@ -1,5 +1,6 @@
 """Any Gymnasium id with discrete actions and box observations, by Gymnasium's own vector API."""
 
+import importlib
 import json
 import re
 import sys
@@ -43,7 +44,8 @@ class GymnasiumEnvs:
 
         options = settings.get("envOptions") or {}
         self.env_id = env_id
-        self.envs = make_envs(env_id, num_envs, options, settings.get("maxEpisodeSteps"))
+        has_screen = settings.get("screen") is True
+        self.envs = make_envs(env_id, num_envs, options, settings.get("maxEpisodeSteps"), has_screen)
         action_space, observation_space = self.envs.single_action_space, self.envs.single_observation_space
         if not isinstance(action_space, spaces.Discrete):
             raise protocol.UnsupportedEnv(f"{env_id} has the action space {action_space}; only Discrete is carried")
@@ -74,6 +76,7 @@ class GymnasiumEnvs:
                 "id": f"{module_of(env_id)}{spec.id}",
                 **({"envOptions": options} if options else {}),
                 **known_limit,
+                **({"screen": True} if has_screen else {}),
             },
             observation_space=spaces.Box(
                 observation_space.low.astype(self.dtype), observation_space.high.astype(self.dtype), dtype=self.dtype
@@ -82,6 +85,7 @@ class GymnasiumEnvs:
             action_meanings=None,
             packages={"gymnasium": gymnasium.__version__, "numpy": np.__version__},
             rom=None,
+            frames_per_second=float(self.envs.envs[0].metadata.get("render_fps", 30)) if has_screen else None,
         )
 
     def reset(self, mask: np.ndarray, seeds: np.ndarray) -> Batch:
@@ -115,7 +119,16 @@ def module_of(env_id: str) -> str:
     return module + colon
 
 
-def make_envs(env_id: str, num_envs: int, options: dict[str, Any], max_episode_steps: int | None) -> Any:
+def add_screen(env: Any) -> Any:
+    """The pictures that an environment draws in place of its observations."""
+    from gymnasium.wrappers import AddRenderObservation
+
+    return AddRenderObservation(env, render_only=True)
+
+
+def make_envs(
+    env_id: str, num_envs: int, options: dict[str, Any], max_episode_steps: int | None, has_screen: bool = False
+) -> Any:
     """Gymnasium's vector environment; raises errors that say what the user can do where it cannot be made."""
     import gymnasium
     from gymnasium.vector import AutoresetMode
@@ -128,8 +141,13 @@ def make_envs(env_id: str, num_envs: int, options: dict[str, Any], max_episode_s
                 f'{env_id}: "{name}" in "envOptions" is no option of an environment: leave it out'
             )
     limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
+    screen = {"render_mode": "rgb_array", "wrappers": [add_screen]} if has_screen else {}
     module = module_of(env_id).removesuffix(":")
     try:
+        if has_screen and "rgb_array" not in render_modes(env_id):
+            raise protocol.UnsupportedEnv(
+                f"{env_id} has no screen to show: it draws no pictures (render mode rgb_array)"
+            )
         return gymnasium.make_vec(
             env_id,
             num_envs=num_envs,
@@ -137,6 +155,7 @@ def make_envs(env_id: str, num_envs: int, options: dict[str, Any], max_episode_s
             vectorization_mode="sync",
             vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED},
             **limit,
+            **screen,
             **options,
         )
     except gymnasium.error.DependencyNotInstalled as error:
@@ -191,6 +210,22 @@ def make_envs(env_id: str, num_envs: int, options: dict[str, Any], max_episode_s
             f"{env_id} has no {found[1]}_space that can be used ({first_line(error)}): "
             "give it one, Discrete for actions and Box for observations"
         ) from error
+
+
+def render_modes(env_id: str) -> list[str]:
+    """What the environment's class says that it can draw; of an id without a version it is not known."""
+    import gymnasium
+
+    module, _, name = env_id.rpartition(":")
+    if module:
+        importlib.import_module(module)
+    try:
+        creator = gymnasium.spec(name).entry_point
+    except gymnasium.error.Error:
+        return ["rgb_array"]
+    if isinstance(creator, str):
+        creator = gymnasium.envs.registration.load_env_creator(creator)
+    return getattr(creator, "metadata", {}).get("render_modes", [])
 
 
 def first_line(error: BaseException) -> str:

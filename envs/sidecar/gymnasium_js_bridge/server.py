@@ -177,6 +177,7 @@ def describe_spec(spec: Spec) -> dict[str, Any]:
         "actionMeanings": spec.action_meanings,
         "packages": spec.packages,
         "rom": spec.rom,
+        "framesPerSecond": spec.frames_per_second,
     }
 
 

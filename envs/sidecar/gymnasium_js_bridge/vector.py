@@ -16,6 +16,7 @@ class Spec:
     action_meanings: list[str] | None
     packages: dict[str, str]
     rom: dict[str, str] | None
+    frames_per_second: float | None = None
 
 
 @dataclass
