@@ -1,43 +1,81 @@
-import { totalmem } from 'node:os';
 import type { VectorEnv } from 'gymnasium-js-bridge';
 import { type ReplayOptions, replayBytes } from '../replay/index.ts';
-import { SettingError } from '../settings/index.ts';
+import { activationBytes, checkMachineMemory, weightBytes } from '../runs/machine-memory.ts';
 import type { AgentSettings } from './settings.ts';
-import { stateOptions } from './states.ts';
+import { type StateOptions, stateOptions } from './states.ts';
 
-/** Beside the replay: TensorFlow, networks, batches, the emulators. */
-const OTHER_BYTES = 1.5e9;
+interface LearningSettings {
+  replayCapacity?: number;
+  replayCompression?: ReplayOptions['replayCompression'];
+  batchSize?: number;
+}
+
+/** Above it making the network takes more than some seconds: tfjs draws its weights one by one. */
+const MANY_WEIGHTS = 1e7;
 
 /**
- * Refuses a replay that the machine cannot hold, before the hours after which it would fill up.
- * @throws SettingError with the capacity that fits.
+ * Refuses a replay, a network or a batch that the machine cannot hold, before the hours after which it would fill up.
+ * @param options.hasOwnNetwork The network was handed in: its size is not known here.
+ * @param options.note Hears of a network that takes long to make.
+ * @param options.machineBytes The memory in place of this machine's.
+ * @throws SettingError with what fits.
  */
 export function checkMemory(
-  settings: AgentSettings & { replayCapacity?: number; replayCompression?: ReplayOptions['replayCompression'] },
+  settings: AgentSettings & LearningSettings,
   env: VectorEnv,
-  machineBytes = memoryOfMachine(),
+  {
+    hasOwnNetwork = false,
+    machineBytes,
+    note,
+  }: { hasOwnNetwork?: boolean; machineBytes?: number; note?: ((line: string) => void) | undefined } = {},
 ): void {
-  const { replayCapacity: capacity, replayCompression = 'none' } = settings;
-  if (capacity === undefined) return;
-  const bytes = replayBytes({ capacity, replayCompression, ...stateOptions(settings, env) });
-  if (bytes + OTHER_BYTES <= machineBytes) return;
-  const fits = Math.floor((machineBytes - OTHER_BYTES) / (bytes / capacity) / 1000) * 1000;
-  throw new SettingError({
-    key: 'replayCapacity',
-    value: capacity,
-    reason:
-      `needs ${gigabytes(bytes)} beside ${gigabytes(OTHER_BYTES)} for the rest, and this machine has ` +
-      gigabytes(machineBytes),
-    mend: `give at most ${Math.max(0, fits)}`,
-  });
+  const { replayCapacity: capacity = 0, replayCompression = 'none', batchSize = 0, hiddenUnits } = settings;
+  const states = stateOptions(settings, env);
+  const { weights, activations } = hasOwnNetwork
+    ? { weights: 0, activations: 0 }
+    : networkSize(settings, states, env.actionSpace.n);
+  checkMachineMemory(
+    [
+      { key: 'replayCapacity', value: capacity, bytes: replayBytes({ capacity, replayCompression, ...states }) },
+      { key: 'hiddenUnits', value: hiddenUnits, bytes: weightBytes(weights) },
+      { key: 'batchSize', value: batchSize, bytes: batchSize * activationBytes(activations) },
+    ],
+    machineBytes,
+  );
+  if (weights > MANY_WEIGHTS) {
+    note?.(`making a network of ${Math.round(weights / 1e6)} million weights: some seconds for each 10 million`);
+  }
 }
 
-function memoryOfMachine(): number {
-  // A container's limit; 0 or absurdly large where there is none.
-  const constrained = process.constrainedMemory?.() ?? 0;
-  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(1)} GB`;
+/** Weights, and activations of one state and the next one, of a network of the settings. */
+function networkSize(
+  { network, padding, hiddenUnits }: AgentSettings,
+  { frameShape, frameStack }: StateOptions,
+  outputs: number,
+): { weights: number; activations: number } {
+  const inputs = frameShape.reduce((product, size) => product * size, frameStack);
+  let weights = 0;
+  let activations = inputs;
+  let width = inputs;
+  if (network === 'nature') {
+    const [height, breadth] = frameShape;
+    const after = (size: number, kernel: number, stride: number) =>
+      padding === 'same' ? Math.ceil(size / stride) : Math.floor((size - kernel) / stride) + 1;
+    let [rows, columns] = [height, breadth];
+    for (const [kernel, stride, maps] of [
+      [8, 4, 32],
+      [4, 2, 64],
+      [3, 1, 64],
+    ]) {
+      [rows, columns] = [after(rows, kernel, stride), after(columns, kernel, stride)];
+      width = rows * columns * maps;
+      activations += width;
+    }
+  }
+  for (const units of [...hiddenUnits, outputs]) {
+    weights += width * units;
+    activations += units;
+    width = units;
+  }
+  return { weights, activations: 2 * activations };
 }

@@ -160,7 +160,11 @@ async function prepare(
   const slow = precisionWarning(settings.precision);
   if (slow !== undefined) note?.(slow);
   const recovery = recoveryTracker();
-  const env = options.env ?? (await makeEnv(settings, note, () => beforeRestart(recovery, note)));
+  const env =
+    options.env ??
+    (await stillWaiting(note, 'the environments start', () =>
+      makeEnv(settings, note, () => beforeRestart(recovery, note)),
+    ));
   const closeEnv = async () => {
     if (options.env === undefined) await env.close();
   };
@@ -169,7 +173,7 @@ async function prepare(
   try {
     const problem = checkEnvironment(settings, env) ?? definition.checkEnv(settings, env);
     if (problem !== undefined) throw new SettingError(problem);
-    checkMemory(settings, env);
+    checkMemory(settings, env, { hasOwnNetwork: parts.network !== undefined, note });
     if (settings.evaluationPeriodSteps > 0) noteEndless(env, note);
     const made = definition.create(settings, env, { ...parts, note });
     agent = made;
@@ -255,6 +259,21 @@ function recoveryTracker(): Recovery {
 async function beforeRestart(recovery: Recovery, note: AgentRunOptions['note']): Promise<void> {
   recovery.restarts += 1;
   await recovery.save?.().catch((error) => note?.(`could not save before that: ${error.message}`));
+}
+
+const WAIT_MS = 5000;
+
+/** Tells every few seconds what is being waited for. */
+async function stillWaiting<T>(note: AgentRunOptions['note'], what: string, work: () => Promise<T>): Promise<T> {
+  const began = performance.now();
+  const timer = setInterval(() => {
+    note?.(`waiting until ${what}: ${Math.round((performance.now() - began) / 1000)} s`);
+  }, WAIT_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /** Tells how far playing again has come, every few seconds and at the end. */

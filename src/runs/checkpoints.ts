@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { syncToDisk } from '../files/atomic.ts';
@@ -152,9 +152,10 @@ async function checksums(folder: string): Promise<Record<string, string>> {
   for (const path of paths) {
     const name = relative(folder, path);
     if (name === CHECKSUMS_FILE) continue;
-    sums[name] = createHash('sha256')
-      .update(await readFile(path))
-      .digest('hex');
+    const hash = createHash('sha256');
+    // In parts: Node.js reads no whole file above 2 GiB.
+    for await (const part of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(part);
+    sums[name] = hash.digest('hex');
   }
   return sums;
 }

@@ -3,6 +3,7 @@ import { DamagedFileError } from '../files/errors.ts';
 import type { Numbers } from '../runs/events.ts';
 import { RunFolder } from '../runs/folder.ts';
 import { describeMaking } from '../runs/machine.ts';
+import { activationBytes, checkMachineMemory, weightBytes } from '../runs/machine-memory.ts';
 import { metricsFile } from '../runs/metrics.ts';
 import { processNumbers } from '../runs/process.ts';
 import { type ResumePoint, resumeIn } from '../runs/resume.ts';
@@ -135,6 +136,15 @@ export async function readTaskRun(
   return { definition, preset, settings: parseSettings(definition, settings, folder.configPath) as TaskSettings };
 }
 
+function checkTaskMemory(definition: AnyTask, settings: TaskSettings): void {
+  const { weights, activations } = definition.size(settings);
+  const { widthMultiplier, batchSize } = settings;
+  checkMachineMemory([
+    { key: 'widthMultiplier', value: widthMultiplier, bytes: weightBytes(weights) },
+    { key: 'batchSize', value: batchSize, bytes: batchSize * activationBytes(activations) },
+  ]);
+}
+
 async function prepare(
   definition: AnyTask,
   settings: TaskSettings,
@@ -142,6 +152,7 @@ async function prepare(
   { isNew, point }: { isNew: boolean; point?: ResumePoint | undefined },
   openFolder: (training: SupervisedTraining) => Promise<RunFolder>,
 ): Promise<Run> {
+  checkTaskMemory(definition, settings);
   const slow = precisionWarning(settings.precision);
   if (slow !== undefined) note(slow);
   const task = await definition.create(settings, { note, restoring: point !== undefined });

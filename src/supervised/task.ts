@@ -56,6 +56,8 @@ export interface TaskDefinition<S extends TaskSettings = TaskSettings> extends S
   readonly about: string;
   /** Whether `evaluate` knows importance samples. */
   readonly hasImportanceBound: boolean;
+  /** About how many weights there are, and activations of one example, for what a machine can hold. */
+  size(settings: S): { weights: number; activations: number };
   create(settings: S, options: TaskCreateOptions): Promise<SupervisedTask>;
   /** The result in words, from what `update` and `evaluate` returned: "test error 12.3 %". */
   describe(metrics: Numbers): string;

@@ -7,6 +7,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -142,6 +143,17 @@ describe('checkpoints', () => {
     expect((await checkpoints.find(undefined)).step).toBe(1000);
     expect((await checkpoints.find(200)).path).toBe(join(path, 'checkpoints', '200'));
     await expect(checkpoints.find(7)).rejects.toThrow('there are 200, 1000');
+  });
+
+  test('may be larger than the 2 GiB that Node.js reads at once', async () => {
+    const { checkpoints } = await RunFolder.create(path, description);
+    // Of zeros that take no room on the disk.
+    await checkpoints.write(100, 1, (target) => {
+      writeFileSync(join(target, 'weights'), '');
+      truncateSync(join(target, 'weights'), 2 ** 31 + 1);
+      return Promise.resolve();
+    });
+    expect((await checkpoints.find(undefined)).step).toBe(100);
   });
 
   test('one that fails to be written leaves the older ones and no trace', async () => {

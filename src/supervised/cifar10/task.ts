@@ -44,6 +44,18 @@ export const cifar10: TaskDefinition<Cifar10Settings> = {
     const reason = `ends after {decayStart} ${decayStart}`;
     return { key: 'warmUp', value: warmUp, reason, mend: 'give a share of the run that is not larger' };
   },
+  checkGiven({ lateBeta1 }, { optimizer, decayStart }) {
+    if (lateBeta1 === undefined || (optimizer !== 'sgd' && decayStart < 1)) return undefined;
+    const reason = optimizer === 'sgd' ? 'does nothing with {optimizer} sgd' : 'does nothing with {decayStart} 1';
+    return { key: 'lateBeta1', value: lateBeta1, reason, mend: 'leave it out' };
+  },
+  size({ widthMultiplier }) {
+    const [narrow, wide] = [96 * widthMultiplier, 192 * widthMultiplier];
+    return {
+      weights: 9 * (2 * narrow ** 2 + narrow * wide + 3 * wide ** 2),
+      activations: 32 ** 2 * 3 * narrow + 16 ** 2 * 3 * wide,
+    };
+  },
   create: createCifar10,
   describe: ({ error, testError }) =>
     [

@@ -17,6 +17,13 @@ export const drawMnist: TaskDefinition<DrawSettings> = {
   presets: drawPresets,
   changeable: [...taskChangeable, 'epochs'],
   hasImportanceBound: false,
+  size({ widthMultiplier, units: given, steps, readSize, latentUnits }) {
+    const units = given * widthMultiplier;
+    return {
+      weights: 4 * units * (2 * readSize ** 2 + 3 * units + latentUnits),
+      activations: steps * (8 * units + 28 ** 2),
+    };
+  },
   describe: describeBound,
   async create(config, { note, restoring }) {
     const { learningRate, beta1, steps } = config;

@@ -35,6 +35,14 @@ export const vaeCifar10: TaskDefinition<VaeCifar10Settings> = {
     const reason = ': 32 x 32 pixels can be halved 4 times';
     return { key: 'levels', value: levels, reason, mend: 'give at most 4 resolutions' };
   },
+  size({ widthMultiplier, hiddenMaps, levels }) {
+    const maps = hiddenMaps * widthMultiplier;
+    const layers = levels.reduce((sum, count) => sum + count, 0);
+    return {
+      weights: layers * 4 * 9 * maps ** 2,
+      activations: levels.reduce((sum, count, i) => sum + 4 * count * maps * (16 / 2 ** i) ** 2, 0),
+    };
+  },
   describe: describeBound,
   async create(config, { restoring, importanceSamples }) {
     const { train, test } = await loadCifar10({ dataDir: config.dataDir ?? DEFAULT_DATA_DIR });

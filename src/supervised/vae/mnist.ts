@@ -24,6 +24,20 @@ export const vaeMnist: TaskDefinition<VaeMnistSettings> = {
   presets: vaeMnistPresets,
   changeable: [...taskChangeable, 'epochs'],
   hasImportanceBound: true,
+  checkGiven({ flowUnits }, { flowSteps }) {
+    if (flowUnits === undefined || flowSteps > 0) return undefined;
+    return { key: 'flowUnits', value: flowUnits, reason: 'does nothing with {flowSteps} 0', mend: 'leave it out' };
+  },
+  size({ widthMultiplier, maps, blocks, denseUnits, flowSteps, flowUnits }) {
+    const wide = maps.map((count) => count * widthMultiplier);
+    const [dense, flow] = [denseUnits * widthMultiplier, flowUnits * widthMultiplier];
+    const areas = wide.map((count, i) => count * (28 / 2 ** i) ** 2);
+    const convolutions = wide.reduce((sum, count) => sum + 4 * blocks * 9 * count ** 2, 0);
+    return {
+      weights: convolutions + 2 * areas.at(-1)! * dense + flowSteps * (flow ** 2 + flow * dense),
+      activations: 4 * blocks * areas.reduce((sum, area) => sum + area, 0) + dense + flowSteps * flow,
+    };
+  },
   describe: describeBound,
   async create(config, { restoring, importanceSamples }) {
     const { train, test } = await loadBinaryMnist(config);
