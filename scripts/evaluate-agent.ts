@@ -12,7 +12,7 @@ import {
   writeResult,
 } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
-import { startTensorFlow } from '../src/cli/tensorflow.ts';
+import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
 
 const command = newCommand('evaluate-agent', 'Plays whole episodes with a trained agent and reports its scores.')
   .requiredOption('--run <folder>', 'the run folder that train-agent wrote', path)
@@ -55,7 +55,7 @@ ${Object.entries(protocols)
   );
 
 command.action(async ({ run, json, ...options }) => {
-  const { version, device } = startTensorFlow();
+  const { version, device } = loadTensorFlow();
   say(`TensorFlow ${version} on ${device}`);
   const evaluation = await evaluateAgentRun(findAgent, {
     runDir: run,

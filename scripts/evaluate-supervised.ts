@@ -1,7 +1,7 @@
 import { newCommand, path, runCommand, say, wholeNumber, writeResult } from '../src/cli/index.ts';
 import { exitOnInterrupt } from '../src/cli/interrupt.ts';
 import { progressDisplay } from '../src/cli/progress.ts';
-import { startTensorFlow } from '../src/cli/tensorflow.ts';
+import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
 import { evaluateTaskRun, findTask } from '../src/supervised/index.ts';
 
 const command = newCommand(
@@ -31,7 +31,7 @@ Examples:
 
 command.action(async ({ run, json, checkpoint, importanceSamples, testExamples, dataDir }) => {
   exitOnInterrupt();
-  const { version, device } = startTensorFlow();
+  const { version, device } = loadTensorFlow();
   const note = say;
   note(`TensorFlow ${version} on ${device}`);
   let display: ReturnType<typeof progressDisplay> | undefined;

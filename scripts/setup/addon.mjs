@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { SetupFault } from './faults.mjs';
 import { setupCommandWith } from './place.mjs';
 import { sitePackages } from './python.mjs';
@@ -67,7 +68,7 @@ export async function run({ root }) {
     await compile(['-shared', '-x', 'c++', '/dev/null', '-o', stub, `-Wl,-soname,${libraries[i]}`]);
   }
 
-  const sources = bindingFiles(places).filter((path) => path.endsWith('.cc'));
+  const sources = sourceFiles(places).filter((path) => path.endsWith('.cc'));
   const include = [headers, packageFolder, join(packageFolder, 'binding'), join(tensorflow, 'include')];
   // Relative to the addon, so that it survives a move of the project folder.
   const runPath = `$ORIGIN/${relative(dirname(addon), tensorflow)}`;
@@ -143,16 +144,17 @@ function sign(places) {
   hash.update(
     [...flags, node, places.tensorflowVersion, relative(dirname(places.addon), places.tensorflow)].join('\n'),
   );
-  for (const path of bindingFiles(places)) hash.update(readFileSync(path));
+  for (const path of sourceFiles(places)) hash.update(readFileSync(path));
   return hash.digest('hex');
 }
 
-/** @param {Places} places */
-function bindingFiles({ packageFolder }) {
+/** The addon's own sources, and ours. @param {Places} places */
+function sourceFiles({ packageFolder }) {
   const folder = join(packageFolder, 'binding');
-  return readdirSync(folder)
+  const binding = readdirSync(folder)
     .sort()
     .map((name) => join(folder, name));
+  return [...binding, fileURLToPath(new URL('log-level.cc', import.meta.url))];
 }
 
 /** @param {Places} places */

@@ -6,11 +6,11 @@ import type { Run, RunSummary } from '../runs/run.ts';
 import type { Tracker } from '../runs/tracker.ts';
 import type { RunStep, Unit } from '../runs/trainable.ts';
 import { commandLine } from '../runtime/native-packages.ts';
+import { loadTensorFlow } from '../runtime/tensorflow.ts';
 import { path, shellWord, UsageError, wholeNumber, writeResult } from './command.ts';
 import { onInterrupt } from './interrupt.ts';
-import { say } from './printable.ts';
+import { printable, say } from './printable.ts';
 import { type ProgressDisplay, progressDisplay, showProgress } from './progress.ts';
-import { startTensorFlow } from './tensorflow.ts';
 
 /** The options of every command that trains, beside its settings. */
 export interface TrainingOptions {
@@ -89,7 +89,7 @@ export async function runTraining<S extends RunStep>(
   { json }: TrainingOptions,
   make: (context: TrainingContext) => Promise<Run<S>>,
 ): Promise<void> {
-  const { version, device } = startTensorFlow();
+  const { version, device } = loadTensorFlow();
   let display: ProgressDisplay | undefined;
   const note = (line: string) => (display ? display.note(line) : say(line));
   note(`TensorFlow ${version} on ${device}`);
@@ -116,12 +116,15 @@ export async function runTraining<S extends RunStep>(
       return;
     }
     const { interrupted, wallSeconds, checkpoint } = summary;
-    await writeResult(
-      `${interrupted ? 'Stopped' : 'Finished'} at ${words.where(summary)} after ${duration(wallSeconds)}: ` +
-        `${words.result(summary)}.\nCheckpoint: ${checkpoint}\n` +
-        (interrupted
-          ? `Continue with: ${commandLine(words.command, `--run-dir ${shellWord(folder)} --resume`)}\n`
-          : `Evaluate with: ${commandLine(words.evaluate, `--run ${shellWord(folder)}`)}\n`),
+    // Words about it: the result itself is in the folder, whether anybody can read this or not.
+    process.stdout.write(
+      printable(
+        `${interrupted ? 'Stopped' : 'Finished'} at ${words.where(summary)} after ${duration(wallSeconds)}: ` +
+          `${words.result(summary)}.\nCheckpoint: ${checkpoint}\n` +
+          (interrupted
+            ? `Continue with: ${commandLine(words.command, `--run-dir ${shellWord(folder)} --resume`)}\n`
+            : `Evaluate with: ${commandLine(words.evaluate, `--run ${shellWord(folder)}`)}\n`),
+      ),
     );
   } catch (error) {
     if (error instanceof InterruptedError) note(error.message);

@@ -55,8 +55,8 @@ let loaded: TensorFlowRuntime | undefined;
  * Loads TensorFlow once a process (about a second) and makes it tfjs's backend. Load it in the main thread only: with
  * several worker threads upstream reports failures (tfjs#2079).
  *
- * Two of TensorFlow's variables get another default: `TF_CPP_MIN_LOG_LEVEL` is 2 (errors only), and
- * `TF_ENABLE_ONEDNN_OPTS` is 1. TensorFlow itself turns oneDNN on only where the processor has AVX512_VNNI or better;
+ * Two of TensorFlow's variables get another default: `TF_CPP_MIN_LOG_LEVEL` is 3 (only what ends the process is
+ * logged; 0 shows all, such as why a GPU is not used), and `TF_ENABLE_ONEDNN_OPTS` is 1. TensorFlow itself turns oneDNN on only where the processor has AVX512_VNNI or better;
  * elsewhere too it takes a third off the time of an update (measured on AVX2), most of it in the gradients of
  * convolutions.
  *
@@ -69,7 +69,7 @@ export function loadTensorFlow(): TensorFlowRuntime {
   if (!existsSync(addonPath)) {
     throw new TensorFlowMissingError(`The TensorFlow addon is not compiled yet: run "${setupCommand()}".`);
   }
-  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '3';
   process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
   defineIsNullOrUndefined();
   let tf: TensorFlowModule;

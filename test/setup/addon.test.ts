@@ -20,7 +20,7 @@ function makeAddonProject(): string {
 
 function addonVersion(root: string): string {
   const path = join(root, addonFolder, 'tfjs_binding.node');
-  const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' };
+  const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' };
   return execFileSync(process.execPath, ['-p', `require(${JSON.stringify(path)}).TF_Version`], {
     encoding: 'utf8',
     env,
