@@ -1,10 +1,14 @@
-import { linkSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { RunFolderError } from './errors.ts';
 
 const LOCK_FILE = 'run.lock';
+/** A turn at a stale lock takes well under a millisecond. */
+const LONGEST_TURN_MS = 5000;
+const WAIT_MS = 20;
+const MOST_ATTEMPTS = (2 * LONGEST_TURN_MS) / WAIT_MS;
 
 /** Who trains in a run folder. */
 const holderSchema = z.strictObject({
@@ -31,7 +35,7 @@ export function lockRun(folder: string, { force = false }: { force?: boolean } =
   const own = join(folder, `.${LOCK_FILE}.${process.pid}.${Math.round(performance.now() * 1000)}`);
   writeFileSync(own, `${JSON.stringify(thisProcess())}\n`, { flag: 'wx' });
   try {
-    for (let attempt = 0; attempt < 10; attempt++) {
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       try {
         linkSync(own, path); // whole at once, unlike a file that is made and then written
         return;
@@ -42,7 +46,7 @@ export function lockRun(folder: string, { force = false }: { force?: boolean } =
       if (found === undefined) continue; // it was unlocked meanwhile
       const problem = force ? undefined : whyNot(found);
       if (problem !== undefined) throw new RunFolderError(`run folder ${folder} ${problem}`);
-      takeAway(path, found);
+      if (!takeAway(path, found)) sleep(WAIT_MS);
     }
     throw new RunFolderError(`run folder ${folder}: its lock changes hands all the time; try again`);
   } finally {
@@ -74,17 +78,31 @@ function whyNot(text: string): string | undefined {
   );
 }
 
-/** Removes the lock that was read, and no other that came in its place meanwhile. */
-function takeAway(path: string, text: string): void {
-  const aside = join(path, '..', `.${basename(path)}.stale.${process.pid}`);
+/**
+ * Removes the lock that was read, and no other that came in its place meanwhile: one process at a time looks again and
+ * removes, under a folder that only one can make.
+ * @returns Whether this process had its turn.
+ */
+function takeAway(path: string, text: string): boolean {
+  const turn = join(path, '..', `.${basename(path)}.taking`);
   try {
-    renameSync(path, aside);
+    mkdirSync(turn);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return; // another process was faster
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const made = statSync(turn, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+    if (Date.now() - made > LONGEST_TURN_MS) rmSync(turn, { recursive: true, force: true }); // killed within it
+    return false;
   }
-  if (readLock(aside) !== text) linkSync(aside, path);
-  rmSync(aside, { force: true });
+  try {
+    if (readLock(path) === text) rmSync(path, { force: true });
+  } finally {
+    rmSync(turn, { recursive: true, force: true });
+  }
+  return true;
+}
+
+function sleep(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 function readLock(path: string): string | undefined {

@@ -127,6 +127,46 @@ describe('the lock', () => {
     folder.unlock();
   });
 
+  test.each(['no lock', 'the lock of a dead process'])('of %s lets one of four in who come at once', async (what) => {
+    const ROUNDS = 40;
+    const folders = Array.from({ length: ROUNDS }, (_, i) => join(path, String(i)));
+    for (const folder of folders) {
+      mkdirSync(folder, { recursive: true });
+      if (what !== 'no lock') writeFileSync(join(folder, 'run.lock'), `${process.pid} 123`);
+    }
+    const start = Date.now() + 3000;
+    const script = `
+      import { lockRun } from ${JSON.stringify(new URL('../../dist/src/runs/lock.js', import.meta.url).href)};
+      const folders = ${JSON.stringify(folders)};
+      for (const [round, folder] of folders.entries()) {
+        while (Date.now() < ${start} + round * 25);
+        try {
+          lockRun(folder);
+          console.log(round);
+        } catch (error) {
+          if (!/is in use by process/.test(error.message)) throw error;
+        }
+      }
+      setTimeout(() => {}, ${start} + folders.length * 25 + 3000 - Date.now()); // holds them until all have come`;
+    const children = await Promise.all(
+      Array.from({ length: 4 }, async () => {
+        const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+        let [output, problem] = ['', ''];
+        child.stdout.on('data', (data) => {
+          output += data;
+        });
+        child.stderr.on('data', (data) => {
+          problem += data;
+        });
+        const code = await new Promise((resolve) => child.once('close', resolve));
+        return { code, problem, rounds: output.split('\n').filter(Boolean).map(Number) };
+      }),
+    );
+    for (const { code, problem } of children) expect({ code, problem }).toEqual({ code: 0, problem: '' });
+    const winners = children.flatMap(({ rounds }) => rounds).sort((a, b) => a - b);
+    expect(winners).toEqual(Array.from({ length: ROUNDS }, (_, i) => i));
+  });
+
   test('names the space of process ids', async () => {
     const folder = await RunFolder.create(path, description);
     expect(holder().space).toContain(readlinkSync('/proc/self/ns/pid'));
