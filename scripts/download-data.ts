@@ -1,7 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import type { SingleBar } from 'cli-progress';
 import { Argument } from 'commander';
-import { newCommand, runCommand, UsageError } from '../src/cli/index.ts';
+import { makeGivenFolder, newCommand, runCommand, UsageError } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import { newBar } from '../src/cli/progress.ts';
 import { DATASETS, type DatasetName, DEFAULT_DATA_DIR, downloadDataset } from '../src/datasets/datasets.ts';
@@ -28,13 +27,7 @@ command.action(async (dataset: DatasetName, { dataDir, url }: { dataDir: string;
   if (url !== undefined && !(URL.canParse(url) && /^https?:$/.test(new URL(url).protocol))) {
     throw new UsageError(`--url ${url}: give an address that begins with http:// or https://`);
   }
-  try {
-    mkdirSync(dataDir, { recursive: true });
-  } catch (error) {
-    throw new UsageError(
-      `--data-dir ${dataDir}: cannot be made a folder (${(error as NodeJS.ErrnoException).code}); give another`,
-    );
-  }
+  await makeGivenFolder('--data-dir', dataDir);
   const signal = onInterrupt(() => {});
   const progress = newProgress(process.stderr);
   try {

@@ -41,7 +41,11 @@ const command = newCommand('evaluate-agent', 'Plays whole episodes with a traine
     'longest wait for the environments to answer, then they are started again (default: as the run)',
     numberIn(0.001, 86_400),
   )
-  .option('--checkpoint <agent steps>', 'which checkpoint (default: the newest)', wholeNumber(0))
+  .option(
+    '--checkpoint <agent steps|best>',
+    'which checkpoint; best: that of the best evaluation while training (default: the newest)',
+    (text) => (text === 'best' ? text : wholeNumber(0)(text)),
+  )
   .option('--trust-modules', 'import the Python module that the run folder names as its environment')
   .option('--record', "record every episode in the run's recordings folder, for replay-episode")
   .option('--json', 'print one JSON object on stdout, and nothing else')
@@ -82,7 +86,7 @@ command.action(async ({ run, json, ...options }) => {
       ? ''
       : `\nhuman-normalised ${(humanNormalizedScore * 100).toFixed(1)} % (0 % random play, 100 % a human tester)`;
   await writeResult(
-    `${evaluation.environment}, checkpoint of agent step ${evaluation.checkpointAgentSteps}, ` +
+    `${evaluation.environment}, ${evaluation.isBest ? 'best ' : ''}checkpoint of agent step ${evaluation.checkpointAgentSteps}, ` +
       `${evaluation.protocol ?? "the run's own"} protocol, epsilon ${evaluation.epsilon}\n${episodes.length} ` +
       `episodes: mean ${meanReturn.toFixed(1)}, median ${medianReturn.toFixed(1)}, std ${stdReturn.toFixed(1)}, ` +
       `from ${minReturn} to ${maxReturn}${percent}\n`,

@@ -20,7 +20,7 @@ const command = newCommand(
   .option('--agent <name>', `which: ${Object.keys(agents).join(', ')} (default: ${DEFAULT_AGENT})`)
   .option('--trust-modules', 'with --resume: import the Python module that the run folder names as its environment')
   .option('--preset <name>', 'named settings, see below (default: fast; classic-control with --env-id)');
-addTrainingOptions(command, 'runs/<environment>-<preset>-seed<seed>').addHelpText(
+addTrainingOptions(command, 'runs/<environment>[-<agent>]-<preset>-seed<seed>').addHelpText(
   'after',
   `
 Agents and their presets:
@@ -48,10 +48,15 @@ const words: TrainingWords = {
   command: 'train-agent',
   evaluate: 'evaluate-agent',
   where: ({ position }) => `agent step ${position}`,
-  result: ({ numbers: { episodes, meanReturn } }) =>
-    meanReturn === undefined
-      ? 'no episode finished'
-      : `mean score ${meanReturn.toFixed(1)} over the last ${Math.min(episodes, 100)} episodes`,
+  result: ({ numbers: { episodes, meanReturn, bestMeanReturn, bestAgentSteps } }) =>
+    [
+      meanReturn === undefined
+        ? 'no episode finished'
+        : `mean score ${meanReturn.toFixed(1)} over the last ${Math.min(episodes, 100)} episodes`,
+      ...(bestMeanReturn === undefined
+        ? []
+        : [`best evaluation ${bestMeanReturn.toFixed(1)}, at agent step ${bestAgentSteps} (kept in best/)`]),
+    ].join('; '),
   json: ({ position, numbers, interrupted, wallSeconds, checkpoint }) => ({
     agentSteps: position,
     ...numbers,
@@ -72,7 +77,7 @@ command.action(async ({ agent, preset, trustModules, ...options }: TrainingOptio
     await writeResult(`${JSON.stringify(resolved!.settings, null, 2)}\n`);
     return;
   }
-  const runDir = options.runDir ?? defaultRunDir(resolved!);
+  const runDir = options.runDir ?? defaultRunDir(definition.name, resolved!);
   await runTraining(runDir, words, options, ({ signal, note, tracker, begin }) => {
     const runOptions: Parameters<typeof startAgentRun>[3] = {
       runDir,
@@ -94,14 +99,12 @@ command.action(async ({ agent, preset, trustModules, ...options }: TrainingOptio
   });
 });
 
-function defaultRunDir({
-  preset,
-  settings: { game, envId, seed },
-}: {
-  preset: string;
-  settings: AgentSettings;
-}): string {
-  return `runs/${(game ?? envId!).replaceAll('/', '-')}-${preset}-seed${seed}`;
+function defaultRunDir(
+  agent: string,
+  { preset, settings: { game, envId, seed } }: { preset: string; settings: AgentSettings },
+): string {
+  const parts = [game ?? envId!, ...(agent === DEFAULT_AGENT ? [] : [agent]), preset, `seed${seed}`];
+  return `runs/${parts.join('-').replaceAll('/', '-')}`;
 }
 
 await runCommand(command);

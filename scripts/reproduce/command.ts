@@ -1,8 +1,15 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { newCommand, say, shellWord, UsageError, wholeNumber, writeResult } from '../../src/cli/index.ts';
+import {
+  makeGivenFolder,
+  newCommand,
+  say,
+  shellWord,
+  UsageError,
+  wholeNumber,
+  writeResult,
+} from '../../src/cli/index.ts';
 import { onInterrupt } from '../../src/cli/interrupt.ts';
 import { runsProgress } from '../../src/cli/runs-progress.ts';
 import { hasCifar10 } from '../../src/datasets/cifar10.ts';
@@ -63,7 +70,7 @@ async function reproduce(name: string, wanted: readonly Part[], { json, out, ...
     `needs CIFAR-10, and --data-dir ${dataDir} has none: run "npm run download-data -- cifar10 --data-dir ` +
     `${dataDir}", or name the folder that has it`;
   if (parts.length === 0) throw new UsageError(`${name} ${why}`);
-  await makeFolder(choice.runsPath, out);
+  await makeGivenFolder('--out', choice.runsPath);
 
   const note = say;
   note(BUDGET_NOTES[budget]);
@@ -131,15 +138,6 @@ async function reproduce(name: string, wanted: readonly Part[], { json, out, ...
   }
   if (failureNotes.length > 0) process.exitCode = 1;
   if (leftOut.length > 0) process.exitCode = 2;
-}
-
-async function makeFolder(path: string, out: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`--out ${out} cannot be made (${code}): name another folder`);
-  }
 }
 
 function commandLine(name: string, { budget, seeds, dataDir, out }: Options): string {

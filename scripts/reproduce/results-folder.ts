@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UsageError } from '../../src/cli/index.ts';
+import { makeGivenFolder, UsageError } from '../../src/cli/index.ts';
 import { replaceFileWith } from '../../src/files/atomic.ts';
 
 /**
@@ -16,13 +16,7 @@ export async function prepareResultsFolder(path: string, names: readonly string[
       throw new UsageError(`--out ${path} holds other files (${foreign[0]}): name a new folder, or empty this one`);
     }
   }
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw new UsageError(
-      `--out ${path} cannot be made (${(error as NodeJS.ErrnoException).code}): name another folder`,
-    );
-  }
+  await makeGivenFolder('--out', path);
 }
 
 /** Writes the files, each whole or not at all. Returns their paths. */

@@ -56,8 +56,8 @@ export interface EvaluateAgentOptions {
   maxEpisodeSteps?: number;
   /** In place of the run's. */
   envTimeoutSeconds?: number;
-  /** Agent step of the checkpoint; the newest where not given. */
-  checkpoint?: number;
+  /** Agent step of the checkpoint, or `best` for that of the best evaluation while training; the newest if not given. */
+  checkpoint?: number | 'best';
   /** Environments in place of those of the run, such as ones written in TypeScript; they stay open. */
   env?: VectorEnv;
   /** The factory of the network, where the run was made with one of the user's. */
@@ -77,6 +77,8 @@ export interface Evaluation extends ReturnSummary {
   /** Whether it was asked to stop before all episodes had ended; `episodes` are then the first ones that had. */
   interrupted: boolean;
   checkpointAgentSteps: number;
+  /** Whether that is the checkpoint of the best evaluation while training. */
+  isBest: boolean;
   environment: string;
   /** null outside Atari. */
   protocol: ProtocolName | null;
@@ -112,7 +114,10 @@ export async function evaluateAgentRun(
     env: options.env,
     trusted: options.trustModules,
   });
-  const checkpoint = await folder.checkpoints.find(options.checkpoint, note);
+  const checkpoint =
+    options.checkpoint === 'best'
+      ? await folder.best.find(undefined, note)
+      : await folder.checkpoints.find(options.checkpoint, note);
   const protocol = protocolOf(settings, options);
   const epsilon = options.epsilon ?? (protocol === null ? settings.evaluationEpsilon : protocols[protocol].epsilon);
   const evaluated: AgentSettings = {
@@ -169,6 +174,7 @@ export async function evaluateAgentRun(
       run: runDir,
       interrupted: played.length < episodes,
       checkpointAgentSteps: checkpoint.step,
+      isBest: options.checkpoint === 'best',
       environment: env.settings.id,
       protocol,
       epsilon,

@@ -27,6 +27,7 @@ export class MissingFileError extends Error {
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'no permission: name a place of yours, or change its permissions',
   EDQUOT: 'your quota is used up: free some space',
+  EEXIST: 'a file of that name is there',
   EISDIR: 'it is a folder',
   ELOOP: 'its links go round in a circle',
   ENAMETOOLONG: 'the name is too long',

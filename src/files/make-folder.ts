@@ -1,12 +1,12 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FileError } from './errors.ts';
 
 /**
- * Makes a folder and those above it. Node.js' own way never comes back where a file system refuses with ENOENT, such as
+ * Makes a folder and those above it, where they are missing. Node.js' own way never comes back where a file system refuses with ENOENT, such as
  * /proc, or where the working folder has been deleted.
- * @throws FileError naming the folder that could not be made.
+ * @throws FileError naming the folder that could not be made, such as one in whose place there is a file.
  */
 export async function makeFolder(path: string): Promise<void> {
   const missing: string[] = [];
@@ -19,4 +19,5 @@ export async function makeFolder(path: string): Promise<void> {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw new FileError(folder, 'cannot be made', error);
     }
   }
+  if (!statSync(path).isDirectory()) throw new FileError(path, 'cannot be made', { code: 'EEXIST' });
 }

@@ -4,9 +4,12 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readEvents } from '../runs/events.ts';
 import { RunFolder } from '../runs/folder.ts';
-import { SettingError } from '../settings/index.ts';
+import { SettingError, showSetting } from '../settings/index.ts';
 
-export type Settings = Readonly<Record<string, string | number>>;
+/** Settings by their keys; a list is typed with commas, a map as an option for each entry; null is not typed. */
+export type Settings = Readonly<
+  Record<string, string | number | boolean | null | readonly number[] | Readonly<Record<string, unknown>>>
+>;
 
 /** A training run, in the folder `name`. */
 export interface TrainingJob {
@@ -17,6 +20,8 @@ export interface TrainingJob {
   base: Readonly<Record<string, string>>;
   /** In place of the base's settings. */
   settings: Settings;
+  /** Those of them that may change after the run has begun, such as its length; none where undefined. */
+  changeable?: readonly string[];
 }
 
 /** A command that answers with one JSON object, kept in `name`.json. */
@@ -50,14 +55,14 @@ export async function stateOf(job: Job, runsPath: string): Promise<JobState> {
   const folder = RunFolder.open(path);
   const { settings } = await folder.describe();
   for (const [key, value] of Object.entries(job.settings)) {
-    if (String(settings[key]) === String(value)) continue;
-    const reason = `: ${path} holds a run with ${settings[key]}`;
+    if (isSame(settings[key], value) || job.changeable?.includes(key)) continue;
+    const reason = `: ${path} holds a run with ${showSetting(settings[key])}`;
     throw new SettingError({ key, value, reason, mend: 'remove that folder, or give another {out}' });
   }
   const checkpoints = await folder.checkpoints.list();
   const finished =
     job.command === 'train-agent'
-      ? (checkpoints.at(-1)?.step ?? 0) >= (settings.steps as number)
+      ? (checkpoints.at(-1)?.step ?? 0) >= Number(job.settings.steps ?? settings.steps)
       : (await lastEpoch(folder)) === settings.epochs;
   if (finished) return 'finished';
   return checkpoints.length > 0 ? 'begun' : 'new';
@@ -77,17 +82,37 @@ async function lastEpoch(folder: RunFolder): Promise<number | undefined> {
 export async function argsOf(job: Job, state: JobState, runsPath: string): Promise<string[]> {
   if (job.kind === 'question') return [...job.args, '--json'];
   const runDir = join(runsPath, job.name);
-  if (state === 'begun') return ['--run-dir', runDir, '--resume'];
+  if (state === 'begun') {
+    const changed = Object.entries(job.settings).filter(([key]) => job.changeable?.includes(key));
+    return ['--run-dir', runDir, '--resume', ...changed.flatMap(optionsOf)];
+  }
   // Throws while another process trains there.
   if (existsSync(join(runDir, 'config.json'))) RunFolder.open(runDir).lock();
   await rm(runDir, { recursive: true, force: true });
-  const settings = Object.entries(job.settings).map(([key, value]) => [
-    key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
-    value,
-  ]);
-  return [...Object.entries(job.base), ...settings]
-    .flatMap(([key, value]) => [`--${key}`, String(value)])
-    .concat(['--run-dir', runDir]);
+  return [
+    ...Object.entries(job.base).flatMap(([key, value]) => [`--${key}`, value]),
+    ...Object.entries(job.settings).flatMap(optionsOf),
+    ...['--run-dir', runDir],
+  ];
+}
+
+/** A setting as options of a command. */
+function optionsOf([key, value]: [string, Settings[string]]): string[] {
+  const name = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  if (value === null) return [];
+  if (typeof value === 'boolean') return [value ? `--${name}` : `--no-${name}`];
+  if (typeof value === 'object' && !Array.isArray(value)) {
+    return Object.entries(value).flatMap(([entry, of]) => [
+      `--${name.replace(/s$/, '')}`,
+      `${entry}=${typeof of === 'string' ? of : JSON.stringify(of)}`,
+    ]);
+  }
+  return [`--${name}`, showSetting(value)];
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  const areMaps = [a, b].every((value) => typeof value === 'object' && !Array.isArray(value));
+  return areMaps ? JSON.stringify(a) === JSON.stringify(b) : String(a) === String(b);
 }
 
 export async function readAnswer<T>(path: string): Promise<Answer<T> | undefined> {

@@ -9,14 +9,21 @@ export const OWNER_VARIABLE = 'WEIGHTNORM_OWNER_PID';
 export interface ChildOptions {
   /** Passed on to the child as one Ctrl-C: it saves what it has, and ends. */
   signal: AbortSignal;
+  /** Whether it leaves the processor to whoever else wants it. */
+  nice?: boolean | undefined;
   /** Hears each line on the child's standard error. */
   onLine: (line: string) => void;
 }
 
 /** Runs a command of this project to its end. `lastLine`: of its standard error, where it says what went wrong. */
-export async function runCommandChild(command: string, args: readonly string[], { signal, onLine }: ChildOptions) {
+export async function runCommandChild(
+  command: string,
+  args: readonly string[],
+  { signal, nice, onLine }: ChildOptions,
+) {
   const script = join(packageFolder(), 'dist/scripts', `${command}.js`);
-  const child = startChild(process.execPath, [script, ...args], {
+  const line = [...(nice ? ['nice', '-n', '19'] : []), process.execPath, script, ...args];
+  const child = startChild(line[0], line.slice(1), {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, [OWNER_VARIABLE]: String(process.pid) },
   });

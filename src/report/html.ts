@@ -49,17 +49,21 @@ function sectionBody({ title, claim, found, figure, captions, tables, settings }
     ...(figure === undefined
       ? []
       : ['<figure>', figure.trim(), `<figcaption>\n${list('ol', captions)}\n</figcaption>`, '</figure>']),
-    ...tables.flatMap(({ heading: text, rows: [head, ...rows] }) => [
-      heading(text),
-      `<table>\n<thead>${cells(head, 'th')}</thead>\n<tbody>`,
-      rows.map((row) => cells(row, 'td')).join('\n'),
-      '</tbody>\n</table>',
-    ]),
+    ...tables.flatMap(({ heading: text, rows }) => [heading(text), htmlTable(rows)]),
     heading('Settings'),
     '<table>\n<tbody>',
     ...Object.entries(settings).map(
       ([name, value]) => `<tr><th scope="row">${escapeXml(name)}</th><td>${escapeXml(value)}</td></tr>`,
     ),
+    '</tbody>\n</table>',
+  ].join('\n');
+}
+
+/** A table whose first row holds the headings. */
+export function htmlTable([head, ...rows]: readonly (readonly string[])[]): string {
+  return [
+    `<table>\n<thead>${cells(head, 'th')}</thead>\n<tbody>`,
+    rows.map((row) => cells(row, 'td')).join('\n'),
     '</tbody>\n</table>',
   ].join('\n');
 }
@@ -72,7 +76,8 @@ function cells(row: readonly string[], tag: 'td' | 'th'): string {
   return `<tr>${row.map((cell) => `<${tag}>${escapeXml(cell)}</${tag}>`).join('')}</tr>`;
 }
 
-function htmlDocument(title: string, body: string): string {
+/** A whole page, in the style of all reports. */
+export function htmlDocument(title: string, body: string): string {
   return `<!DOCTYPE html>
 <html lang="en-GB">
 <head>

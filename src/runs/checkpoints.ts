@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { copyFile, link, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
 import { syncToDisk } from '../files/atomic.ts';
 import { DamagedFileError } from '../files/errors.ts';
@@ -21,14 +21,17 @@ const CHECKSUMS_FILE = 'checksums.json';
 const OLD_FILE = 'trainer.json';
 const checksumsSchema = z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/));
 
-/** The checkpoints of one run, `checkpoints/<step>/`. */
+/** Checkpoints of one run: `checkpoints/<step>/`, or those that are kept apart in another folder of the run. */
 export class Checkpoints {
   private readonly runPath: string;
   private readonly path: string;
+  private readonly what: string;
 
-  constructor(runPath: string) {
+  /** @param name The folder's name in that of the run. */
+  constructor(runPath: string, name: 'checkpoints' | 'best' = 'checkpoints') {
     this.runPath = runPath;
-    this.path = join(runPath, 'checkpoints');
+    this.path = join(runPath, name);
+    this.what = name === 'best' ? 'best checkpoint' : 'checkpoint';
   }
 
   /** All of them, oldest first. Names that are no step count are other people's. */
@@ -52,12 +55,12 @@ export class Checkpoints {
       const found = all.find((entry) => entry.step === step);
       if (found === undefined) {
         const known = all.map((entry) => entry.step).join(', ') || 'none';
-        throw new RunFolderError(`run folder ${this.runPath} has no checkpoint at step ${step}: there are ${known}`);
+        throw new RunFolderError(`run folder ${this.runPath} has no ${this.what} at step ${step}: there are ${known}`);
       }
       await verify(found.path);
       return found;
     }
-    if (all.length === 0) throw new RunFolderError(`run folder ${this.runPath} has no checkpoint yet`);
+    if (all.length === 0) throw new RunFolderError(`run folder ${this.runPath} has no ${this.what} yet`);
     let damage: unknown;
     for (const checkpoint of all.reverse()) {
       try {
@@ -79,8 +82,18 @@ export class Checkpoints {
       let aside = `${later.path}-set-aside`;
       for (let copy = 2; existsSync(aside); copy++) aside = `${later.path}-set-aside-${copy}`;
       await rename(later.path, aside);
-      note?.(`going back to step ${step}: the checkpoint of step ${later.step} is now ${aside}`);
+      note?.(`going back to step ${step}: the ${this.what} of step ${later.step} is now ${aside}`);
     }
+  }
+
+  /** Keeps a checkpoint of another folder here, and none else: its files are the same on the disk where that can be. */
+  async keepOnly({ step, path }: Checkpoint): Promise<string> {
+    return this.write(step, 1, async (folder) => {
+      for (const name of Object.keys(await checksums(path))) {
+        await mkdir(dirname(join(folder, name)), { recursive: true });
+        await link(join(path, name), join(folder, name)).catch(() => copyFile(join(path, name), join(folder, name)));
+      }
+    });
   }
 
   /**

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { replaceFileWith } from '../files/atomic.ts';
 import { DamagedFileError, FileError, isSystemError, withFile } from '../files/errors.ts';
 import { makeFolder } from '../files/make-folder.ts';
-import { Checkpoints } from './checkpoints.ts';
+import { type Checkpoint, Checkpoints } from './checkpoints.ts';
 import { parseDescription, type RunDescription } from './description.ts';
 import { RunFolderError } from './errors.ts';
 import { lockRun, unlockRun } from './lock.ts';
@@ -18,10 +18,13 @@ import type { Trainable } from './trainable.ts';
 export class RunFolder {
   readonly path: string;
   readonly checkpoints: Checkpoints;
+  /** The checkpoint of the best evaluation so far, `best/<step>/`. */
+  readonly best: Checkpoints;
 
   private constructor(path: string) {
     this.path = path;
     this.checkpoints = new Checkpoints(path);
+    this.best = new Checkpoints(path, 'best');
   }
 
   /**
@@ -128,6 +131,11 @@ export class RunFolder {
         await saveExtras?.(temporary);
       }),
     );
+  }
+
+  /** Keeps a checkpoint as that of the best evaluation, in place of the one before. */
+  async keepBest(checkpoint: Checkpoint): Promise<void> {
+    await withFile(this.path, 'the best checkpoint cannot be written', () => this.best.keepOnly(checkpoint));
   }
 
   /** Removes what `create` made, for a run that failed before its first step; files of others stay. */

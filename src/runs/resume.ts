@@ -46,7 +46,10 @@ export async function resumeIn<T>(
     const { path } = await folder.checkpoints.find(step, note);
     const [loop, state] = [await readLoopState(path), await readState(path)];
     checkSettings(folder, { settings, changeable }, loop);
-    if (step !== undefined) await folder.checkpoints.setAsideAfter(step, note);
+    if (step !== undefined) {
+      await folder.checkpoints.setAsideAfter(step, note);
+      await folder.best.setAsideAfter(step, note);
+    }
     try {
       return await use({ path, loop, state });
     } catch (error) {

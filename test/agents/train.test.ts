@@ -151,7 +151,17 @@ test('evaluations while it learns are on the same episodes, in lines of their ow
   expect(numbers(watched).filter(({ kind }) => kind !== 'evaluation')).toEqual(numbers(plain));
   // What it found at the end is what evaluating the checkpoint finds, since the seed decides the episodes.
   const { meanReturn } = await evaluate({ runDir: watched, episodes: 3, seed: 1 });
-  expect((evaluations[1].numbers as Record<string, number>).meanReturn).toBe(meanReturn);
+  const found = evaluations.map(({ numbers }) => (numbers as Record<string, number>).meanReturn);
+  expect(found[1]).toBe(meanReturn);
+
+  // The best one stays, the first of equals, apart from the newest.
+  const best = found[1] > found[0] ? 300 : 150;
+  expect(readdirSync(join(watched, 'best'))).toEqual([String(best)]);
+  expect(run.summary().numbers).toMatchObject({ bestMeanReturn: Math.max(...found), bestAgentSteps: best });
+  expect(await evaluate({ runDir: watched, episodes: 3, seed: 1, checkpoint: 'best' })).toMatchObject({
+    ...{ meanReturn: Math.max(...found), checkpointAgentSteps: best, isBest: true },
+  });
+  await expect(evaluate({ runDir: plain, checkpoint: 'best' })).rejects.toThrow('has no best checkpoint yet');
 });
 
 test('training episodes are recorded every so often, and play again', async () => {

@@ -234,7 +234,14 @@ describe('bad input', () => {
     writeFileSync(file, 'mine');
     await expectRefusal(['norm-growth', '--out', other], /other holds other files \(thesis\.txt\): name a new folder/);
     await expectRefusal(['norm-growth', '--out', file], /thesis\.txt cannot be read as a folder \(ENOTDIR\)/);
-    await expectRefusal(['norm-growth', '--out', join(file, 'in')], /cannot be made \(ENOTDIR\)/);
+    await expectRefusal(
+      ['norm-growth', '--out', join(file, 'in')],
+      /--out .*: cannot be made: something on the way to it is no folder \(ENOTDIR\)/,
+    );
+    await expectRefusal(
+      ['table-dqn', '--out', '/proc/no-such-place'],
+      /--out .*: cannot be made: there is no such place/,
+    );
     expect(readdirSync(other)).toEqual(['thesis.txt']);
     expect(readFileSync(file, 'utf8')).toBe('mine');
   });

@@ -81,7 +81,7 @@ test('bad input ends with one line and exit code 2', async () => {
     [['imagenet'], /'imagenet' is invalid.*Allowed choices are mnist, cifar10/],
     [['mnist', '--url', 'ftp://x/'], /--url ftp:\/\/x\/: give an address that begins with http:\/\/ or https:\/\//],
     [['mnist', '--url', 'nonsense'], /--url nonsense: give an address/],
-    [['mnist', '--data-dir', file], /--data-dir .*file: cannot be made a folder \(EEXIST\); give another/],
+    [['mnist', '--data-dir', file], /--data-dir .*file: cannot be made: a file of that name is there \(EEXIST\)/],
     [
       ['mnist', '--data-dir', folder],
       /is there already, with SHA-256 [0-9a-f]{64}, not ba89[0-9a-f]{60}: move it away/,

@@ -1,0 +1,1 @@
+export { planSweep, type SweepJob } from './plan.ts';
