@@ -108,10 +108,10 @@ export function compareRuns(runs: readonly ComparedRun[], options: CompareOption
     }
   }
   const environments = [...new Set(runs.map(({ environment }) => environment))].sort();
-  const normalizer = createNormalizer(runs, step, score);
+  const grid = Array.from({ length: GRID_POINTS }, (_, i) => Math.round(((i + 1) * step) / GRID_POINTS));
+  const normalizer = createNormalizer(runs, grid, score);
   const random = new Generator(options.seed ?? 1, 'bootstrap');
   const interval = { random, ...(options.repetitions !== undefined && { repetitions: options.repetitions }) };
-  const grid = Array.from({ length: GRID_POINTS }, (_, i) => Math.round(((i + 1) * step) / GRID_POINTS));
   const complete = (group: RunGroup) =>
     environments.every((name) => group.runs.some((run) => run.environment === name));
   const scoresOf = (group: RunGroup, at: number): Scores =>
@@ -186,10 +186,10 @@ function curveOf({ runs }: RunGroup, environment: string, grid: readonly number[
 }
 
 /**
- * Human-normalised scores where all environments have published ones; else 0 is the lowest and 1 the highest mean score
- * of a run there, since environments have units of their own.
+ * Human-normalised scores where all environments have published ones; else 0 is the lowest and 1 the highest score of a
+ * run there at any point of the grid, since environments have units of their own.
  */
-function createNormalizer(runs: readonly ComparedRun[], step: number, score: ScoreKind) {
+function createNormalizer(runs: readonly ComparedRun[], grid: readonly number[], score: ScoreKind) {
   const isHuman = runs.every(
     ({ isAtari, environment }) => isAtari && humanNormalizedScore(environment, 0) !== undefined,
   );
@@ -201,12 +201,12 @@ function createNormalizer(runs: readonly ComparedRun[], step: number, score: Sco
   }
   const ranges = new Map<string, [low: number, high: number]>();
   for (const run of runs) {
-    const value = scoreAt(run, step, score);
-    const [low, high] = ranges.get(run.environment) ?? [value, value];
-    ranges.set(run.environment, [Math.min(low, value), Math.max(high, value)]);
+    const scores = grid.map((at) => scoreAt(run, at, score)).filter((value) => !Number.isNaN(value));
+    const [low, high] = ranges.get(run.environment) ?? [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    ranges.set(run.environment, [Math.min(low, ...scores), Math.max(high, ...scores)]);
   }
   return {
-    words: 'normalised within this comparison: 0 the lowest score of a run in its environment, 1 the highest',
+    words: 'normalised within this comparison: 0 lowest, 1 highest in each environment',
     normalize({ environment }: ComparedRun, value: number) {
       const [low, high] = ranges.get(environment)!;
       return high > low ? (value - low) / (high - low) : 1;

@@ -1,7 +1,7 @@
 import { htmlDocument, htmlTable } from '../report/html.ts';
 import { chartGrid, escapeXml, type Series } from '../report/line-chart.ts';
 import type { Comparison, GroupResult } from './compare.ts';
-import { publishedCurves } from './published-curves.ts';
+import { publishedCurves, upTo } from './published-curves.ts';
 import { aggregateRows, estimateText, scoreRows, shortNames } from './tables.ts';
 
 const GREY = '#9a9a9a';
@@ -19,8 +19,8 @@ export function comparisonPage(comparison: Comparison): string {
     ...(differing.length > 0 ? [`<p>Settings that differ: ${escapeXml(differing.join(', '))}.</p>`] : []),
     '<h2>Curves</h2>',
     `<figure>\n${curves(comparison, names).trim()}\n</figure>`,
-    '<p>A line is the mean over runs, its band their lowest and highest. Grey: published training returns (Dopamine, 5 ' +
-      'seeds, sticky actions), for the agent of the same name; other settings, so no more than a measure.</p>',
+    '<p>A line is the mean over runs, its band their lowest and highest. Grey: training returns that Dopamine ' +
+      'published for the agent of the same name (5 seeds, sticky actions; other settings, so no more than a measure).</p>',
     '<h2>Scores</h2>',
     htmlTable(scoreRows(comparison, names)),
     '<h2>Over all environments</h2>',
@@ -63,11 +63,11 @@ function curves({ groups, environments, step, score }: Comparison, names: readon
         return [{ name: names[i], points: points.map((p) => ({ x: p.step, y: p.value, low: p.low, high: p.high })) }];
       }),
       ...publishedCurves(environment)
-        .filter(({ agent, points }) => groups.some((group) => group.agent === agent) && points[0].step <= step)
-        .map(({ name, points }) => ({
-          name,
+        .filter(({ agent, points }) => groups.some((group) => group.agent === agent) && points[0].step < step)
+        .map((curve) => ({
+          name: curve.name,
           colour: GREY,
-          points: points.filter((p) => p.step <= step).map((p) => ({ x: p.step, y: p.mean, low: p.low, high: p.high })),
+          points: upTo(step, curve).map(({ mean, low, high, step: x }) => ({ x, y: mean, low, high })),
         })),
     ],
   }));

@@ -90,15 +90,9 @@ describe('runs of one agent', () => {
   test('draw a page: a chart for each game and one over both, published curves in grey, every folder', () => {
     const page = comparisonPage(comparison);
     expect(page.match(/<title>|aria-label/g)?.length).toBeGreaterThan(0);
-    for (const text of [
-      'pong',
-      'breakout',
-      'normalization weight',
-      'Dopamine DQN (Adam)',
-      ...weights.map((w) => w.path),
-    ])
+    for (const text of ['pong', 'breakout', 'normalization weight', 'Dop. DQN', ...weights.map((w) => w.path)])
       expect(page).toContain(text);
-    expect(page).not.toContain('Dopamine Rainbow'); // no run of that agent
+    expect(page).not.toContain('Dop. Rainbow'); // no run of that agent
     expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)|NaN|undefined/);
   });
 });
