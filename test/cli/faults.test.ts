@@ -42,7 +42,7 @@ describe('a lost sidecar costs no step and changes no number', () => {
     ['stopped, so that it answers no more', 'SIGSTOP'],
   ])('of a training: %s', async (_, name) => {
     const [whole, broken] = [newRun(), newRun()];
-    const args = ['--steps', '6000', '--env-timeout-seconds', '5', '--num-envs', '2'];
+    const args = ['--steps', '3000', '--env-timeout-seconds', '5', '--num-envs', '2'];
     const unbroken = await startCommand('train-agent', cartPole(whole, ...args)).ended;
     expect(unbroken.code, unbroken.stderr).toBe(0);
     const started = startCommand('train-agent', cartPole(broken, ...args));
@@ -51,18 +51,18 @@ describe('a lost sidecar costs no step and changes no number', () => {
     expect(code, stderr).toBe(0);
     expect(stderr).toContain('starting it again and playing on (1 of at most 3 in a row)');
     expect(numbers(broken)).toEqual(numbers(whole));
-    const files = (runDir: string) => readFileSync(join(runDir, 'checkpoints/6000/state.safetensors'));
+    const files = (runDir: string) => readFileSync(join(runDir, 'checkpoints/3000/state.safetensors'));
     expect(files(broken).equals(files(whole))).toBe(true);
     const restarts = (runDir: string) => metricsOf(runDir).findLast((line) => 'sidecarRestarts' in line);
     expect([restarts(whole), restarts(broken)]).toMatchObject([{ sidecarRestarts: 0 }, { sidecarRestarts: 1 }]);
     // Saved before it was started again, and the run went on from there.
     expect(checkpointsOf(broken).length).toBeGreaterThan(checkpointsOf(whole).length);
 
-    const evaluating = startCommand('evaluate-agent', ['--run', whole, '--episodes', '200', '--json']);
+    const evaluating = startCommand('evaluate-agent', ['--run', whole, '--episodes', '40', '--json']);
     await until('an episode', () => evaluating.output.stderr.includes('episode'), evaluating);
     signal(sidecarOf(evaluating.pid)!, name);
     const evaluated = await evaluating.ended;
-    const expected = await startCommand('evaluate-agent', ['--run', whole, '--episodes', '200', '--json']).ended;
+    const expected = await startCommand('evaluate-agent', ['--run', whole, '--episodes', '40', '--json']).ended;
     expect(evaluated.code, evaluated.stderr).toBe(0);
     expect(evaluated.stdout).toBe(expected.stdout);
   });

@@ -31,8 +31,8 @@ import {
 } from '../processes.ts';
 
 const isLong = process.env.WEIGHTNORM_FAULTS === 'long';
-const KILLS = isLong ? 50 : 3;
-const DAMAGES = isLong ? 50 : 6;
+const KILLS = isLong ? 50 : 2;
+const DAMAGES = isLong ? 50 : 4;
 const SEED = Number(process.env.WEIGHTNORM_FAULTS_SEED ?? 1);
 
 let folder: string;
