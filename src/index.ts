@@ -107,6 +107,7 @@ export {
   type Optimizer,
   type OptimizerConfig,
   type PolyakAverage,
+  type RAdamConfig,
   type SgdConfig,
 } from './optimizers/index.ts';
 export { deriveSeed, Generator } from './random/index.ts';

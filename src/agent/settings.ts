@@ -64,10 +64,10 @@ export const networkSettings = {
 
 /** The update rule. */
 export const optimizerSettings = {
-  optimizer: choice('update rule', ['adam', 'adamax', 'centered-rmsprop', 'sgd']),
+  optimizer: choice('update rule', ['adam', 'adamax', 'centered-rmsprop', 'radam', 'sgd']),
   learningRate: number('step size', 'per update', Number.MIN_VALUE),
-  beta1: number('decay of the mean gradient (adam, adamax)', 'factor', 0, 0.999999),
-  beta2: number('decay of the squared (adam) or largest (adamax) gradient', 'factor', 0, 0.9999999),
+  beta1: number('decay of the mean gradient (adam, adamax, radam)', 'factor', 0, 0.999999),
+  beta2: number('decay of the squared (adam, radam) or largest (adamax) gradient', 'factor', 0, 0.9999999),
   decay: number('decay of both gradient averages (centered-rmsprop)', 'factor', 0, 0.999999),
   momentum: number('momentum (sgd, centered-rmsprop)', 'factor', 0, 0.999999),
   optimizerEpsilon: number(
@@ -295,6 +295,7 @@ export function optimizerConfig(settings: OptimizerSettings): OptimizerConfig {
   switch (name) {
     case 'adam':
     case 'adamax':
+    case 'radam':
       return { name, learningRate, beta1, beta2, epsilon };
     case 'centered-rmsprop':
       return { name, learningRate, decay, momentum, epsilon };

@@ -3,10 +3,11 @@ import { type AdamConfig, adamRule } from './adam.ts';
 import { type AdamaxConfig, adamaxRule } from './adamax.ts';
 import { type CenteredRmsPropConfig, centeredRmsPropRule } from './centered-rmsprop.ts';
 import { fusedUpdateSink } from './fused.ts';
+import { type RAdamConfig, rAdamRule } from './radam.ts';
 import { type SgdConfig, sgdRule } from './sgd.ts';
 import type { UpdateRule, UpdateTarget } from './update-rule.ts';
 
-export type OptimizerConfig = AdamConfig | AdamaxConfig | CenteredRmsPropConfig | SgdConfig;
+export type OptimizerConfig = AdamConfig | AdamaxConfig | CenteredRmsPropConfig | RAdamConfig | SgdConfig;
 
 export interface NamedVariable {
   /** Stable name, unique in the optimizer; slots are named after it. */
@@ -22,7 +23,7 @@ export interface Optimizer {
    *   the caller's to dispose.
    * @param learningRate Replaces the configured one for this update; a scalar tensor lets a compiled step take it as an
    *   input.
-   * @param beta1 Likewise (adam, adamax). The bias correction is that of the values in use, 1 less their product, so
+   * @param beta1 Likewise (adam, adamax, radam). The bias correction is that of the values in use, 1 less their product, so
    *   it may change at any update.
    * @throws Error when a gradient is missing or has another shape than its variable, and for a beta1 where the rule has
    *   none or outside of [0, 1).
@@ -56,6 +57,8 @@ export function createOptimizer(config: OptimizerConfig, variables: readonly Nam
     powers[name] = tf.tidy(() => tf.variable(tf.scalar(base || 1), false));
     slots[name] = powers[name];
   }
+  const count = rule.countsUpdates ? tf.tidy(() => tf.variable(tf.scalar(0), false)) : undefined;
+  if (count) slots.updates = count;
   variables.forEach(({ name, variable }, i) => {
     for (const slot of rule.slotNames) {
       slotsOf[i][slot] = tf.tidy(() => tf.variable(tf.zerosLike(variable), false));
@@ -81,9 +84,11 @@ export function createOptimizer(config: OptimizerConfig, variables: readonly Nam
           powers: Object.fromEntries(inUse.map(({ name, power }) => [name, power])),
           learningRate: typeof learningRate === 'number' ? tf.scalar(learningRate) : learningRate,
           beta1: given,
+          updates: count?.add<tf.Scalar>(1),
         };
         const targets = variables.map(({ variable }, i) => ({ variable, slots: slotsOf[i], gradient: gradients[i] }));
         updateAll(rule, targets, scalars);
+        count?.assign(count.add(1));
         for (const { name, base, factor } of inUse) powers[name].assign(powers[name].mul(factor ?? base));
       });
     },
@@ -109,11 +114,11 @@ function updateAll(
   scalars: Parameters<UpdateRule['prepare']>[0],
 ): void {
   const sink = fusedUpdateSink();
+  const derived = rule.prepare(scalars);
   if (sink) {
-    for (const target of targets) sink(rule.fuse(target, scalars));
+    for (const target of targets) sink(rule.fuse(target, scalars, derived));
     return;
   }
-  const derived = rule.prepare(scalars);
   // A tidy for each variable: only one variable's intermediates live at a time.
   for (const target of targets) tf.tidy(() => rule.apply(target, derived));
 }
@@ -126,11 +131,13 @@ function createRule(config: OptimizerConfig): UpdateRule {
       return adamaxRule(config);
     case 'centered-rmsprop':
       return centeredRmsPropRule(config);
+    case 'radam':
+      return rAdamRule(config);
     case 'sgd':
       return sgdRule(config);
     default:
       throw new Error(
-        `Unknown optimizer "${(config as { name: string }).name}": choose adam, adamax, centered-rmsprop or sgd.`,
+        `Unknown optimizer "${(config as { name: string }).name}": choose adam, adamax, centered-rmsprop, radam or sgd.`,
       );
   }
 }

@@ -7,6 +7,8 @@ export interface UpdateScalars {
   readonly beta1?: tf.Scalar | undefined;
   /** The rule's running powers by name: beta^t at update t, counted from 1, or the product of the betas in use. */
   readonly powers: Readonly<Record<string, tf.Scalar>>;
+  /** Which update it is, from 1 up; only rules that count get it. */
+  readonly updates?: tf.Scalar | undefined;
 }
 
 /** One variable with what its rule needs to update it. */
@@ -35,12 +37,14 @@ export interface UpdateRule {
   readonly slotNames: readonly string[];
   /** Bases of the running powers by name: the product over all updates of the base, or of what took its place. */
   readonly powerBases: Readonly<Record<string, number>>;
+  /** Whether the rule needs the number of the update; the count is exact up to 2^24. */
+  readonly countsUpdates?: boolean;
   /** Scalars derived once an update and shared by every variable. */
   prepare(scalars: UpdateScalars): Readonly<Record<string, tf.Scalar>>;
   /** Updates one variable and its slots with tfjs ops. Runs inside a tidy. */
   apply(target: UpdateTarget, derived: Readonly<Record<string, tf.Scalar>>): void;
   /** The same update as one TensorFlow op. */
-  fuse(target: UpdateTarget, scalars: UpdateScalars): FusedUpdate;
+  fuse(target: UpdateTarget, scalars: UpdateScalars, derived: Readonly<Record<string, tf.Scalar>>): FusedUpdate;
 }
 
 /** 1 - beta as TensorFlow's float32 kernels compute it, with beta rounded to float32 first. */

@@ -32,6 +32,11 @@ const CONFIGS: { config: OptimizerConfig; slots: string[] }[] = [
     },
     slots: ['mg', 'ms', 'mom'],
   },
+  {
+    // Its first five updates are not rectified, the others are.
+    config: { name: 'radam', learningRate: 0.01, beta1: Math.fround(0.9), beta2: Math.fround(0.999), epsilon: 1.5e-4 },
+    slots: ['m', 'v'],
+  },
   { config: { name: 'sgd', learningRate: 0.1, momentum: Math.fround(0.9) }, slots: ['accum'] },
 ];
 
@@ -74,7 +79,7 @@ function update(
 }
 
 describe.each(CONFIGS)('$config.name', ({ config, slots }) => {
-  test('follows TensorFlow’s own op in float64 over ten steps, slots included', () => {
+  test('follows TensorFlow’s own op (radam: NumPy) in float64 over ten steps, slots included', () => {
     const variable = tf.variable(tf.tensor1d(INITIAL));
     const optimizer = createOptimizer(config, [{ name: 'x', variable }]);
     const steps = oracle[CONFIGS.findIndex((entry) => entry.config === config)];
@@ -173,6 +178,7 @@ describe('slots', () => {
       ['beta1Power', 'beta2Power', 'conv1/kernel/m', 'conv1/kernel/v'],
       ['beta1Power', 'conv1/kernel/m', 'conv1/kernel/u'],
       ['conv1/kernel/mg', 'conv1/kernel/ms', 'conv1/kernel/mom'],
+      ['beta1Power', 'beta2Power', 'updates', 'conv1/kernel/m', 'conv1/kernel/v'],
       ['conv1/kernel/accum'],
     ]);
     variable.dispose();
@@ -246,7 +252,7 @@ describe('errors', () => {
       }
     }
     expect(() => createOptimizer({ name: 'lion' } as unknown as OptimizerConfig, [])).toThrow(
-      'Unknown optimizer "lion": choose adam, adamax, centered-rmsprop or sgd.',
+      'Unknown optimizer "lion": choose adam, adamax, centered-rmsprop, radam or sgd.',
     );
   });
 
@@ -268,8 +274,39 @@ describe('errors', () => {
   });
 });
 
+describe('rectified Adam', () => {
+  test.each([0.9, 0.99, 0.999, 0.9999])(
+    'steps by the rectification of each update, at any of them, beta2 %d',
+    (beta2) => {
+      const rest = { learningRate: 0.01, beta1: 0, epsilon: 1e-12 };
+      const longest = 2 / (1 - beta2) - 1;
+      const gradient = 0.3;
+      for (const t of [1, 5, 6, 7, 20, 300, 1999, 2001, 30_000, 1e6]) {
+        const variable = tf.variable(tf.scalar(0));
+        const optimizer = createOptimizer({ name: 'radam', beta2, ...rest }, [{ name: 'x', variable }]);
+        // As after t - 1 updates with the same gradient.
+        const slots = { updates: t - 1, beta2Power: beta2 ** t, 'x/v': gradient ** 2 * (1 - beta2 ** (t - 1)) };
+        tf.tidy(() => {
+          for (const [name, value] of Object.entries(slots)) optimizer.slots[name].assign(tf.scalar(value));
+          optimizer.applyGradients([tf.scalar(gradient)]);
+        });
+        const power = beta2 ** t;
+        const length = longest - (2 * t * power) / (1 - power);
+        const factor = ((length - 4) * (length - 2) * longest) / ((longest - 4) * (longest - 2) * length);
+        const expected = length >= 5 ? Math.sqrt(factor) : gradient;
+        // vHat itself is as exact as 1 - beta2^t in float32.
+        const tolerance = 1e-5 + 1e-7 / (1 - power);
+        expect(Math.abs(variable.dataSync()[0] / -rest.learningRate / expected - 1), `t = ${t}`).toBeLessThan(
+          tolerance,
+        );
+        tf.dispose([optimizer.slots, variable]);
+      }
+    },
+  );
+});
+
 describe('beta1 of one update', () => {
-  for (const name of ['adam', 'adamax'] as const) {
+  for (const name of ['adam', 'adamax', 'radam'] as const) {
     test(`replaces the configured one of ${name}, eagerly and compiled`, () => {
       const make = () => {
         const variable = tf.variable(tf.tensor1d(INITIAL));

@@ -1,10 +1,14 @@
-"""Runs TensorFlow's own update ops in float64 on the cases from stdin; prints variables and slots after every step."""
+"""Runs TensorFlow's own update ops in float64 on the cases from stdin; prints variables and slots after every step.
+
+TensorFlow has no rectified Adam: that is written out in NumPy.
+"""
 
 import json
 import os
 import sys
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import numpy as np
 import tensorflow as tf
 
 raw = tf.raw_ops
@@ -52,8 +56,32 @@ def update(config, x, slots, power1, power2, grad):
         raw.ResourceApplyMomentum(var=x.handle, **handles, lr=lr, grad=grad, momentum=config["momentum"])
 
 
+def rectified_adam(case):
+    """Liu et al. 2020, algorithm 2, with the threshold 5 of optax."""
+    config = case["config"]
+    beta1, beta2 = config["beta1"], config["beta2"]
+    x = np.array(case["initial"])
+    m, v = np.zeros_like(x), np.zeros_like(x)
+    longest = 2 / (1 - beta2) - 1
+    steps = []
+    for t, grad in enumerate(np.array(case["gradients"]), start=1):
+        m = beta1 * m + (1 - beta1) * grad
+        v = beta2 * v + (1 - beta2) * grad**2
+        m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+        length = longest - 2 * t * beta2**t / (1 - beta2**t)
+        if length >= 5:
+            r = np.sqrt((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length))
+            x = x - config["learningRate"] * r * m_hat / (np.sqrt(v_hat) + config["epsilon"])
+        else:
+            x = x - config["learningRate"] * m_hat
+        steps.append({"x": x.tolist(), "m": m.tolist(), "v": v.tolist()})
+    return steps
+
+
 def run(case):
     config = case["config"]
+    if config["name"] == "radam":
+        return rectified_adam(case)
     x = tf.Variable(case["initial"], dtype=tf.float64)
     slots = {slot: tf.Variable(tf.zeros_like(x)) for slot in case["slots"]}
     steps = []
