@@ -1,4 +1,5 @@
 import type { VectorEnv } from 'gymnasium-js-bridge';
+import { MINATAR_CONVOLUTIONS, NATURE_CONVOLUTIONS } from '../networks/q-networks.ts';
 import { type ReplayOptions, replayBytes } from '../replay/index.ts';
 import { activationBytes, checkMachineMemory, weightBytes } from '../runs/machine-memory.ts';
 import type { AgentSettings } from './settings.ts';
@@ -57,18 +58,15 @@ function networkSize(
   let weights = 0;
   let activations = inputs;
   let width = inputs;
-  if (network === 'nature') {
+  if (network !== 'mlp') {
     const [height, breadth] = frameShape;
     const after = (size: number, kernel: number, stride: number) =>
       padding === 'same' ? Math.ceil(size / stride) : Math.floor((size - kernel) / stride) + 1;
     let [rows, columns] = [height, breadth];
-    for (const [kernel, stride, maps] of [
-      [8, 4, 32],
-      [4, 2, 64],
-      [3, 1, 64],
-    ]) {
-      [rows, columns] = [after(rows, kernel, stride), after(columns, kernel, stride)];
-      width = rows * columns * maps;
+    const convolutions = network === 'nature' ? NATURE_CONVOLUTIONS : MINATAR_CONVOLUTIONS;
+    for (const { filters, kernelSize, strides } of convolutions) {
+      [rows, columns] = [after(rows, kernelSize, strides), after(columns, kernelSize, strides)];
+      width = rows * columns * filters;
       activations += width;
     }
   }

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { mlpQNetwork, natureQNetwork } from '../networks/index.ts';
+import { minAtarQNetwork, mlpQNetwork, natureQNetwork } from '../networks/index.ts';
 import { deriveSeed } from '../random/index.ts';
 import type { Normalization } from '../weightnorm/index.ts';
 import type { AgentSettings } from './settings.ts';
@@ -35,12 +35,13 @@ export function networkSpec(
 }
 
 /** The factory of the settings' network. */
-export function settingsNetwork({ network, padding, hiddenUnits }: AgentSettings): NetworkFactory {
+export function settingsNetwork({ network, padding, hiddenUnits, layerNorm }: AgentSettings): NetworkFactory {
   return ({ inputShape, inputRange, outputs, normalization, seed }) => {
-    const options = { numActions: outputs, normalization, hiddenUnits, seed };
+    const options = { numActions: outputs, normalization, layerNorm, hiddenUnits, seed };
     if (network === 'mlp') {
       return mlpQNetwork({ ...options, inputSize: inputShape.reduce((product, size) => product * size, 1) });
     }
-    return natureQNetwork({ ...options, inputShape: inputShape as [number, number, number], inputRange, padding });
+    const images = { ...options, inputShape: inputShape as [number, number, number], inputRange, padding };
+    return network === 'minatar' ? minAtarQNetwork(images) : natureQNetwork(images);
   };
 }

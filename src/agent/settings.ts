@@ -1,6 +1,7 @@
 // What the settings of all agents share. An agent step is one decision; at a frame skip of 4 it is 4 emulator frames.
 import { atariGame, type BoxSpace, isAtariId, type VectorEnv } from 'gymnasium-js-bridge/environments';
 import { z } from 'zod';
+import { LAYER_NORMS } from '../networks/layer-norm.ts';
 import type { OptimizerConfig } from '../optimizers/index.ts';
 import { REPLAY_COMPRESSIONS } from '../replay/index.ts';
 import { choice, flag, number, precision, type SettingProblem, seed, sizes, wholeNumber } from '../settings/index.ts';
@@ -45,7 +46,10 @@ export const environmentSettings = {
 
 /** The Q-network, and how it computes. */
 export const networkSettings = {
-  network: choice('nature: 3 convolutions and 512 units, for frames; mlp: for vectors', ['nature', 'mlp']),
+  network: choice(
+    'nature: 3 convolutions and 512 units, for frames; minatar: 1 convolution, for 10 x 10 channels; mlp: for vectors',
+    ['nature', 'minatar', 'mlp'],
+  ),
   padding: choice('of the convolutions', ['valid', 'same']),
   hiddenUnits: sizes('widths of the hidden dense layers', 'units'),
   normalization: choice('of every layer of the Q-network', [
@@ -54,6 +58,10 @@ export const networkSettings = {
     'mean-only-batch',
     'weight+mean-only-batch',
   ]),
+  layerNorm: choice(
+    'before each ReLU, beside the normalization of the kernels: over the channels of each position, or over all of them',
+    LAYER_NORMS,
+  ),
   initialization: choice(
     'data-dependent: scales and shifts from the first states played (Salimans & Kingma 2016, section 3); ' +
       'default: from the kernels',
@@ -153,6 +161,7 @@ export const atariDefaults = {
   padding: 'valid',
   hiddenUnits: [512],
   normalization: 'none',
+  layerNorm: 'none',
   initialization: 'default',
   precision: 'float32',
   evaluationEpsilon: 0.05,
@@ -172,6 +181,7 @@ export const agentSettingsOfEarlierRuns = {
   evaluationPeriodSteps: atariDefaults.evaluationPeriodSteps,
   evaluationEpisodes: atariDefaults.evaluationEpisodes,
   recordPeriodEpisodes: atariDefaults.recordPeriodEpisodes,
+  layerNorm: atariDefaults.layerNorm,
 } satisfies Partial<AgentSettings>;
 
 /** Settings that a resumed run may change: they do not touch what is learned. */
@@ -217,14 +227,14 @@ export function checkNetwork(
   { frameShape }: { frameShape: readonly number[] },
   space?: BoxSpace,
 ): SettingProblem | undefined {
-  if (network !== 'nature') return undefined;
+  if (network === 'mlp') return undefined;
   const shown = `and this environment shows [${frameShape}]`;
   const problem = { key: 'network', value: network, mend: 'give {network} mlp' };
   if (frameShape.length !== 2 && frameShape.length !== 3) {
     const reason = `: its convolutions take images [height, width] or [height, width, channels], ${shown}`;
     return { ...problem, reason };
   }
-  const least = LEAST_IMAGE[padding];
+  const least = padding === 'same' ? 1 : LEAST_IMAGE[network];
   if (Math.min(frameShape[0], frameShape[1]) < least) {
     const reason = `: its convolutions take images of at least ${least} x ${least} with {padding} ${padding}, ${shown}`;
     return { ...problem, reason, mend: 'give {padding} same or {network} mlp' };
@@ -236,8 +246,8 @@ export function checkNetwork(
   return undefined;
 }
 
-/** The smallest image of which the Nature network's convolutions leave anything. */
-const LEAST_IMAGE = { valid: 36, same: 1 };
+/** The smallest image of which the convolutions of a network leave anything, without padding. */
+const LEAST_IMAGE = { nature: 36, minatar: 3 };
 
 /** What is wrong between the settings and environments, whatever is learned there. */
 export function checkEnvironment(settings: AgentSettings, env: VectorEnv): SettingProblem | undefined {

@@ -8,8 +8,11 @@ export { type Attention, drawRead, drawWrite, type Filters, filterBank } from '.
 export { type DrawBound, type DrawState, drawBound, drawNoiseShape, drawSample, drawStep } from './draw/model.ts';
 export { createDraw, type DrawNetwork, type DrawOptions, type DrawSizes, type DrawWeights } from './draw/parameters.ts';
 export { type FastCnn, type FastCnnOptions, fastCnn } from './fast-cnn.ts';
+export { LAYER_NORMS, type LayerNorm } from './layer-norm.ts';
 export {
+  type ImageOptions,
   type MlpOptions,
+  minAtarQNetwork,
   mlpQNetwork,
   type NatureOptions,
   natureQNetwork,

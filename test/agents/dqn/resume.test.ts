@@ -36,6 +36,7 @@ const pong: TrainOptions = {
   epsilonDecaySteps: 200,
   logPeriodSteps: 90,
   normalization: 'weight+mean-only-batch',
+  layerNorm: 'all',
   initialization: 'data-dependent',
 };
 
