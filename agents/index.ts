@@ -85,5 +85,6 @@ export {
 } from '../src/evaluation/index.ts';
 export { Experience, type ExperienceOptions, FrameStacks } from '../src/experience/index.ts';
 export { createDqn, DqnAgent, type DqnSettings, dqn } from './dqn/index.ts';
+export { createPqn, PqnAgent, type PqnSettings, pqn } from './pqn/index.ts';
 export { agents, findAgent } from './registry.ts';
 export { evaluate, type ResumeRunOptions, resume, type TrainOptions, train } from './train.ts';

@@ -1,9 +1,10 @@
 import type { AnyAgentDefinition } from '../src/agent/definition.ts';
 import { unknownName } from '../src/settings/index.ts';
 import { dqn } from './dqn/index.ts';
+import { pqn } from './pqn/index.ts';
 
 /** Every agent by its name; the first is the default. */
-export const agents: Readonly<Record<string, AnyAgentDefinition>> = { dqn };
+export const agents: Readonly<Record<string, AnyAgentDefinition>> = { dqn, pqn };
 
 export const DEFAULT_AGENT = 'dqn';
 

@@ -12,11 +12,15 @@ import type { Run } from '../src/runs/run.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
 import { resolveSettings, SettingError } from '../src/settings/index.ts';
 import type { DqnSettings } from './dqn/config.ts';
+import type { PqnSettings } from './pqn/config.ts';
 import { DEFAULT_AGENT, findAgent } from './registry.ts';
+
+/** The settings of all agents. */
+type AnySettings = DqnSettings & PqnSettings;
 
 /** What `train` takes: what to train on, any setting of the agent, and what is handed in. */
 export interface TrainOptions
-  extends Partial<Omit<DqnSettings, 'game' | 'envId' | 'network' | 'loss'>>,
+  extends Partial<Omit<AnySettings, 'game' | 'envId' | 'network' | 'loss'>>,
     Omit<AgentRunOptions, 'env' | 'network' | 'loss'> {
   /** An agent's name, `dqn` where it is left out, or the definition of one of your own. */
   readonly agent?: string | AnyAgentDefinition;
@@ -57,7 +61,7 @@ export async function train(options: TrainOptions): Promise<Run<AgentStep>> {
 }
 
 /** What `resume` takes: the run's folder, settings that a resumed run may change, and what was handed in. */
-export interface ResumeRunOptions extends Partial<Omit<DqnSettings, 'network' | 'loss'>>, ResumeOptions {
+export interface ResumeRunOptions extends Partial<Omit<AnySettings, 'network' | 'loss'>>, ResumeOptions {
   /** Definitions of your own, beside those that are known. */
   readonly definitions?: readonly AnyAgentDefinition[];
 }

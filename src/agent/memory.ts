@@ -9,6 +9,8 @@ interface LearningSettings {
   replayCapacity?: number;
   replayCompression?: ReplayOptions['replayCompression'];
   batchSize?: number;
+  rolloutSteps?: number;
+  minibatches?: number;
 }
 
 /** Above it making the network takes more than some seconds: tfjs draws its weights one by one. */
@@ -30,7 +32,8 @@ export function checkMemory(
     note,
   }: { hasOwnNetwork?: boolean; machineBytes?: number; note?: ((line: string) => void) | undefined } = {},
 ): void {
-  const { replayCapacity: capacity = 0, replayCompression = 'none', batchSize = 0, hiddenUnits } = settings;
+  const { replayCapacity: capacity = 0, replayCompression = 'none', hiddenUnits } = settings;
+  const { rolloutSteps = 0, minibatches = 1, batchSize = (rolloutSteps * env.numEnvs) / minibatches } = settings;
   const states = stateOptions(settings, env);
   const { weights, activations } = hasOwnNetwork
     ? { weights: 0, activations: 0 }
@@ -38,6 +41,7 @@ export function checkMemory(
   checkMachineMemory(
     [
       { key: 'replayCapacity', value: capacity, bytes: replayBytes({ capacity, replayCompression, ...states }) },
+      { key: 'rolloutSteps', value: rolloutSteps, bytes: rolloutSteps * replayBytes(rolloutOf(states, env)) },
       { key: 'hiddenUnits', value: hiddenUnits, bytes: weightBytes(weights) },
       { key: 'batchSize', value: batchSize, bytes: batchSize * activationBytes(activations) },
     ],
@@ -46,6 +50,11 @@ export function checkMemory(
   if (weights > MANY_WEIGHTS) {
     note?.(`making a network of ${Math.round(weights / 1e6)} million weights: some seconds for each 10 million`);
   }
+}
+
+/** One step of all environments, with its frames stacked. */
+function rolloutOf({ frameShape, frameStack, dtype }: StateOptions, { numEnvs }: VectorEnv) {
+  return { capacity: numEnvs * frameStack, frameShape, dtype, replayCompression: 'none' } as const;
 }
 
 /** Weights, and activations of one state and the next one, of a network of the settings. */

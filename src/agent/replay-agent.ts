@@ -28,6 +28,13 @@ export interface StepUnderWay {
   readonly learned: Numbers[];
 }
 
+/** The parts that have a state. */
+interface StatefulParts {
+  readonly learner: Pick<ValueLearner, 'getState' | 'setState'>;
+  readonly exploration: Exploration;
+  readonly experience: Pick<Experience, 'getState' | 'setState'>;
+}
+
 /** How far an agent has come. */
 export interface Progress {
   /** Agent steps. */
@@ -56,7 +63,7 @@ const valuesSchema = z.strictObject({
 /** The whole state of an agent: each part gives its own. */
 export function stateOf(
   { position, updates, underWay }: Progress,
-  { learner, exploration, experience }: Pick<ReplayAgentParts<unknown>, 'learner' | 'exploration' | 'experience'>,
+  { learner, exploration, experience }: StatefulParts,
 ): State {
   const played = experience.getState();
   return {
@@ -78,7 +85,7 @@ export function stateOf(
  */
 export async function restore(
   agent: Progress,
-  { learner, exploration, experience }: Pick<ReplayAgentParts<unknown>, 'learner' | 'exploration' | 'experience'>,
+  { learner, exploration, experience }: StatefulParts,
   { values, tensors }: State<StoredTensors>,
   onProgress?: (done: number, total: number) => void,
 ): Promise<void> {

@@ -139,6 +139,7 @@ function pick<K extends string, V>(values: Readonly<Record<K, V>>, names: readon
  * @param network Whose trainable variables change, those that the optimizer was made for.
  * @param maxGradientNorm Gradients are scaled down to this global norm; 0: never.
  * @param measure Gives the loss, and further scalars that come with it.
+ * @param learningRate Of this step; the optimizer's where undefined.
  * @returns What `measure` gave, from before the step.
  */
 export function descend<M extends { loss: tf.Scalar } & Record<string, tf.Scalar>>(
@@ -146,6 +147,7 @@ export function descend<M extends { loss: tf.Scalar } & Record<string, tf.Scalar
   optimizer: Optimizer,
   maxGradientNorm: number,
   measure: () => M,
+  learningRate?: tf.Scalar,
 ): M {
   const variables = trainableVariables(network).map(({ variable }) => variable);
   let kept!: M;
@@ -155,6 +157,7 @@ export function descend<M extends { loss: tf.Scalar } & Record<string, tf.Scalar
     return measured.loss;
   }, variables);
   const gradients = variables.map(({ name }) => grads[name]);
-  optimizer.applyGradients(maxGradientNorm > 0 ? clipByGlobalNorm(gradients, maxGradientNorm).gradients : gradients);
+  const clipped = maxGradientNorm > 0 ? clipByGlobalNorm(gradients, maxGradientNorm).gradients : gradients;
+  optimizer.applyGradients(clipped, learningRate);
   return kept;
 }

@@ -9,7 +9,7 @@ import {
   type VectorEnv,
 } from 'gymnasium-js-bridge/environments';
 import { z } from 'zod';
-import type { FrameArray, Replay } from '../replay/index.ts';
+import type { FrameArray, Replay, ReplayOptions, ReplayStep, ReplayStorage, Sampler } from '../replay/index.ts';
 import { type State, StateError, type StoredTensors } from '../runs/trainable.ts';
 import { EpisodeLog } from './episode-log.ts';
 import { packEpisodes, unpackEpisodes } from './episode-tensors.ts';
@@ -22,6 +22,19 @@ export interface ExperienceOptions {
   lifeLossTerminates: boolean;
   /** The run's seed, from which the bridge derives that of each episode. */
   seed: number;
+}
+
+/** What an experience writes to, a replay or a rollout: what it still holds of each lane must be played again. */
+export interface Memory {
+  readonly options: Pick<ReplayOptions, 'frameShape' | 'dtype' | 'frameStack'>;
+  /** Agent steps held. */
+  readonly size: number;
+  /** Appends one step. @param step.state The stacked state that the action was taken in, a view. */
+  append(lane: number, step: ReplayStep & { readonly state: FrameArray }): void;
+  sample(): unknown;
+  readonly storage: Pick<ReplayStorage, 'extents' | 'begin' | 'heldValues' | 'heldHashes'>;
+  /** What playing again does not give. */
+  readonly sampler: Pick<Sampler, 'getState' | 'setState'>;
 }
 
 /** What has been played, without a single frame: playing the logged episodes again gives the frames back. */
@@ -49,17 +62,17 @@ const SAMPLER_PREFIX = 'sampler/';
  * What the environments have shown so far: the states they are in now, the replay of the past, and the log from which
  * both can be rebuilt.
  */
-export class Experience {
+export class Experience<M extends Memory = Replay> {
   private readonly stacks: FrameStacks;
-  private readonly replay: Replay;
+  private readonly replay: M;
   private readonly options: ExperienceOptions;
   private readonly env: VectorEnv;
   private readonly logs: EpisodeLog[];
   private readonly lives: Int32Array;
   private readonly episodesStarted: number[];
 
-  /** @param replay An empty replay with a lane for each environment. */
-  constructor(env: VectorEnv, replay: Replay, options: ExperienceOptions) {
+  /** @param replay An empty replay or rollout with a lane for each environment. */
+  constructor(env: VectorEnv, replay: M, options: ExperienceOptions) {
     const { frameShape, dtype, frameStack } = replay.options;
     this.env = env;
     this.options = options;
@@ -86,8 +99,8 @@ export class Experience {
   }
 
   /** A minibatch to learn from. */
-  sample(): ReturnType<Replay['sample']> {
-    return this.replay.sample();
+  sample(): ReturnType<M['sample']> {
+    return this.replay.sample() as ReturnType<M['sample']>;
   }
 
   /** Starts the first episodes of a run. */
@@ -113,6 +126,7 @@ export class Experience {
     const finalFrame = result.finished.find(({ env }) => env === lane)?.finalObservation;
     this.replay.append(lane, {
       frame: this.stacks.newest(lane),
+      state: this.stacks.state(lane),
       action,
       reward: clipRewards ? Math.sign(reward) : reward,
       terminal: terminated || lifeLost,

@@ -34,6 +34,11 @@ export class FrameStacks {
     this.states.set(frame, end - this.frameSize);
   }
 
+  /** A view of the state of an environment. */
+  state(lane: number): FrameArray {
+    return this.states.subarray(lane * this.stackSize, (lane + 1) * this.stackSize);
+  }
+
   /** A view of the newest frame of an environment. */
   newest(lane: number): FrameArray {
     const end = (lane + 1) * this.stackSize;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { CartPole, makeVectorEnv, vectorize } from 'gymnasium-js-bridge';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { evaluate, resume, type TrainOptions, train } from '../../agents/index.ts';
+import { agents, evaluate, resume, type TrainOptions, train } from '../../agents/index.ts';
 import { Generator } from '../../src/random/index.ts';
 import { readRecording, verifyRecording } from '../../src/recording/index.ts';
 import { Replay, type ReplayOptions, uniformSampler } from '../../src/replay/index.ts';
@@ -191,7 +191,7 @@ test('a setting that will not do is data: key, value, reason, mend', async () =>
     message: 'stepz 5 is no setting of dqn: did you mean steps?',
   });
   await failing({ env: 'CartPole-v1', agent: 'dnq' }).toMatchObject({
-    message: 'agent dnq is unknown, did you mean dqn?; there are dqn',
+    message: `agent dnq is unknown, did you mean dqn?; there are ${Object.keys(agents).join(', ')}`,
   });
   await failing({ env: 'CartPole-v1', network: 'nature' }).toMatchObject({
     message:

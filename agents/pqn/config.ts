@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import {
+  environmentSettings,
+  explorationSettings,
+  networkSettings,
+  optimizerSettings,
+  runSettings,
+} from '../../src/agent/settings.ts';
+import { choice, number, type SettingProblem, wholeNumber } from '../../src/settings/index.ts';
+
+/** Every setting of a PQN run: the command line of `train-agent`, and the settings in config.json. */
+export const pqnSchema = z.strictObject({
+  ...environmentSettings,
+  ...networkSettings,
+  ...optimizerSettings,
+  learningRateSchedule: choice('linear: the rate falls to 0 at the end of the run, with each rollout', [
+    'constant',
+    'linear',
+  ]),
+  discount: number('gamma', 'per agent step', 0, 1),
+  lambda: number('weight of longer returns; 0: one-step Q-learning, 1: rewards up to the end', 'factor', 0, 1),
+  rolloutSteps: wholeNumber('steps of each environment before the agent learns from them', 'agent steps', 1),
+  epochs: wholeNumber('times that it learns from each of them', 'count', 1),
+  minibatches: wholeNumber('updates in an epoch: the rollout is divided among them at random', 'count', 1),
+  ...explorationSettings,
+  ...runSettings,
+});
+
+export type PqnSettings = z.infer<typeof pqnSchema>;
+
+/** Steps in a minibatch. */
+export function batchSize({ numEnvs, rolloutSteps, minibatches }: PqnSettings): number {
+  return (numEnvs * rolloutSteps) / minibatches;
+}
+
+/** What is wrong between a rollout's settings. */
+export function checkRollout(settings: PqnSettings): SettingProblem | undefined {
+  const { numEnvs, rolloutSteps, minibatches } = settings;
+  if (Number.isInteger(batchSize(settings))) return undefined;
+  const steps = numEnvs * rolloutSteps;
+  const reason = `does not divide a rollout of ${steps} agent steps ({numEnvs} ${numEnvs} x {rolloutSteps} ${rolloutSteps})`;
+  return { key: 'minibatches', value: minibatches, reason, mend: `give a divisor of ${steps}` };
+}

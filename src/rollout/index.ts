@@ -1,0 +1,1 @@
+export { type Minibatch, Rollout, type RolloutOptions, type RolloutStep, type Trajectories } from './rollout.ts';
