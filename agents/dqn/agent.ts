@@ -7,7 +7,7 @@ import {
   type StepUnderWay,
   stateOf,
 } from '../../src/agent/replay-agent.ts';
-import { linearDecay } from '../../src/agent/schedules.ts';
+import { isScheduled, linearDecay, scheduledRate } from '../../src/agent/schedules.ts';
 import type { Numbers } from '../../src/runs/events.ts';
 import type { State, StoredTensors } from '../../src/runs/trainable.ts';
 import type { DqnSettings } from './config.ts';
@@ -34,7 +34,7 @@ export class DqnAgent implements Agent, Progress {
    * left: the same actions are sent again.
    */
   async step(): Promise<AgentStep> {
-    const { env, experience } = this.parts;
+    const { settings, env, experience } = this.parts;
     const epsilon = this.underWay?.epsilon ?? this.epsilon();
     const actions = this.underWay?.actions ?? this.act(epsilon);
     env.send(actions, { nextSeeds: experience.nextSeeds });
@@ -46,8 +46,8 @@ export class DqnAgent implements Agent, Progress {
     this.position += env.numEnvs;
     this.underWay = undefined;
     const { position, updates } = this;
-    const events = episodeEvents(result);
-    return { position, size: env.numEnvs, now: { updates, epsilon }, learned, events, actions, result };
+    const now = { updates, epsilon, ...(isScheduled(settings) && { learningRate: this.learningRate(position) }) };
+    return { position, size: env.numEnvs, now, learned, events: episodeEvents(result), actions, result };
   }
 
   /** One action for each environment: the exploration policy's where it explores, else the greedy one. */
@@ -66,6 +66,12 @@ export class DqnAgent implements Agent, Progress {
     return linearDecay(this.position - learningStarts, epsilonStart, epsilonEnd, epsilonDecaySteps);
   }
 
+  /** That of an update which falls due in this agent step, counted from 1. */
+  private learningRate(step: number): number {
+    const { settings } = this.parts;
+    return scheduledRate(step - 1 - settings.learningStarts, settings);
+  }
+
   /** The updates and the copies to the target network that fall due in this step, on what was stored before it. */
   private learn(): Numbers[] {
     const { settings, env, learner, experience } = this.parts;
@@ -76,7 +82,7 @@ export class DqnAgent implements Agent, Progress {
       if (step <= learningStarts) continue;
       if (step % updatePeriodSteps === 0) {
         if (this.updates === 0) this.initialize();
-        learned.push(learner.learn(experience.sample()));
+        learned.push(learner.learn(experience.sample(), this.learningRate(step)));
         this.updates += 1;
       }
       if (step % targetUpdatePeriodSteps === 0) learner.syncTarget();

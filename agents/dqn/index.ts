@@ -3,19 +3,19 @@ import type { VectorEnv } from 'gymnasium-js-bridge/environments';
 import type { AgentDefinition, CreateAgentOptions } from '../../src/agent/definition.ts';
 import { createExploration } from '../../src/agent/exploration.ts';
 import { type NetworkFactory, networkSpec, settingsNetwork } from '../../src/agent/networks.ts';
+import { settingsOptimizer } from '../../src/agent/optimizer.ts';
 import {
   agentChangeable,
   checkAgentSettings,
   checkGivenEnvironment,
   checkGivenExploration,
+  checkGivenOptimizer,
   checkNetwork,
-  optimizerConfig,
+  checkOptimizer,
 } from '../../src/agent/settings.ts';
 import { stateOptions, valueRange } from '../../src/agent/states.ts';
 import { createValueLearner } from '../../src/agent/value-learner.ts';
 import { Experience } from '../../src/experience/index.ts';
-import { trainableVariables } from '../../src/networks/variables.ts';
-import { createOptimizer } from '../../src/optimizers/index.ts';
 import { Generator } from '../../src/random/index.ts';
 import { Replay, type ReplayOptions, uniformSampler } from '../../src/replay/index.ts';
 import { DqnAgent } from './agent.ts';
@@ -32,8 +32,11 @@ export const dqn: AgentDefinition<DqnSettings> = {
   changeable: agentChangeable,
   ofEarlierRuns: settingsOfEarlierRuns,
   defaultPreset: ({ game, envId }) => (envId != null && game == null ? 'classic-control' : 'fast'),
-  check: (settings) => checkAgentSettings(settings) ?? checkReplay(settings),
-  checkGiven: (given, settings) => checkGivenEnvironment(given, settings) ?? checkGivenExploration(given, settings),
+  check: (settings) => checkAgentSettings(settings) ?? checkOptimizer(settings) ?? checkReplay(settings),
+  checkGiven: (given, settings) =>
+    checkGivenEnvironment(given, settings) ??
+    checkGivenExploration(given, settings) ??
+    checkGivenOptimizer(given, settings),
   checkEnv: (settings, env) => checkNetwork(settings, stateOptions(settings, env), env.observationSpace),
   create: createDqn,
   createNetwork,
@@ -62,7 +65,7 @@ export function createDqn(
     // With two acts or more an update, working the norms out once is cheaper than in every act.
     ...(normalization !== 'none' && updatePeriodSteps >= 2 * numEnvs && { acting: plain() }),
   };
-  const optimizer = createOptimizer(optimizerConfig(settings), trainableVariables(networks.online));
+  const optimizer = settingsOptimizer(settings, networks.online);
   const replayOptions: ReplayOptions = {
     ...stateOptions(settings, env),
     capacity: settings.replayCapacity,

@@ -22,14 +22,15 @@ export function dqnUpdate(
   { loss, doubleQ, maxGradientNorm }: Pick<DqnSettings, 'loss' | 'doubleQ' | 'maxGradientNorm'>,
   lossOf: (errors: tf.Tensor1D) => tf.Tensor1D = (errors) => regressionLoss(loss, errors),
 ) {
-  return ({ states, actions, returns, discounts, nextStates }: TransitionTensors) => {
+  return ({ states, actions, returns, discounts, nextStates }: TransitionTensors, learningRate?: tf.Scalar) => {
     // y_t = R_t + gamma^n max_a Q_target(s_{t+n}, a); double DQN takes a from the online network.
     const choosing = doubleQ ? actionValues(online, nextStates) : undefined;
     const targets = qLearningTargets(returns, discounts, actionValues(target, nextStates), choosing); // [batch]
-    return descend(online, optimizer, maxGradientNorm, () => {
+    const measure = () => {
       const values = actionValues(online, states, true); // [batch, actions]
       const errors = valuesOf(values, actions).sub<tf.Tensor1D>(targets); // delta_t, [batch]
       return { loss: lossOf(errors).mean<tf.Scalar>(), meanQ: values.max(1).mean<tf.Scalar>() };
-    });
+    };
+    return descend(online, optimizer, maxGradientNorm, measure, learningRate);
   };
 }

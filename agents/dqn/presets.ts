@@ -1,10 +1,11 @@
-import { agentSettingsOfEarlierRuns, atariDefaults } from '../../src/agent/settings.ts';
+import { agentSettingsOfEarlierRuns, atariDefaults, optimizerDefaults } from '../../src/agent/settings.ts';
 import type { Preset } from '../../src/settings/index.ts';
 import type { DqnSettings } from './config.ts';
 
 /** What the presets for frames share. */
 const atari = {
   ...atariDefaults,
+  ...optimizerDefaults,
   optimizer: 'adam',
   learningRate: 6.25e-5,
   beta1: 0.9,
@@ -122,6 +123,7 @@ export const dqnPresets = {
 /** Settings that came later, with what they are in runs from before: such a run's config.json lacks them. */
 export const settingsOfEarlierRuns = {
   ...agentSettingsOfEarlierRuns,
+  ...optimizerDefaults,
   exploration: 'epsilon-greedy',
   holdExponent: atari.holdExponent,
   longestHoldSteps: atari.longestHoldSteps,

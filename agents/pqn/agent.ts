@@ -3,9 +3,8 @@ import type { VectorEnv } from 'gymnasium-js-bridge/environments';
 import { AGENT_STEPS, type Agent, type AgentStep, episodeEvents } from '../../src/agent/agent.ts';
 import type { Exploration } from '../../src/agent/exploration.ts';
 import { type Progress, restore, type StepUnderWay, stateOf } from '../../src/agent/replay-agent.ts';
-import { linearDecay } from '../../src/agent/schedules.ts';
+import { isScheduled, linearDecay, scheduledRate } from '../../src/agent/schedules.ts';
 import type { Experience } from '../../src/experience/index.ts';
-import { learningRateAt } from '../../src/optimizers/index.ts';
 import type { Minibatch, Rollout } from '../../src/rollout/index.ts';
 import type { Numbers } from '../../src/runs/events.ts';
 import type { State, StoredTensors } from '../../src/runs/trainable.ts';
@@ -66,7 +65,7 @@ export class PqnAgent implements Agent, Progress {
     this.underWay = undefined;
     this.canBeSaved = true;
     const { position, updates } = this;
-    const now = { updates, epsilon, ...(settings.learningRateSchedule !== 'constant' && { learningRate }) };
+    const now = { updates, epsilon, ...(isScheduled(settings) && { learningRate }) };
     return { position, size: env.numEnvs, now, learned, events: episodeEvents(result), actions, result };
   }
 
@@ -116,10 +115,9 @@ export class PqnAgent implements Agent, Progress {
 
   /** That of the rollout under way, which began so many whole rollouts ago. */
   private learningRate(): number {
-    const { learningRate, learningRateSchedule, numEnvs, rolloutSteps, steps } = this.parts.settings;
-    const inRollout = this.position % (numEnvs * rolloutSteps);
-    const decayStart = learningRateSchedule === 'linear' ? 0 : 1;
-    return learningRateAt((this.position - inRollout) / steps, { learningRate, warmUp: 0, decayStart });
+    const { settings } = this.parts;
+    const rollout = settings.numEnvs * settings.rolloutSteps;
+    return scheduledRate(this.position - (this.position % rollout), settings, rollout);
   }
 
   begin(): Promise<void> {

@@ -6,17 +6,13 @@ import {
   optimizerSettings,
   runSettings,
 } from '../../src/agent/settings.ts';
-import { choice, number, type SettingProblem, wholeNumber } from '../../src/settings/index.ts';
+import { number, type SettingProblem, wholeNumber } from '../../src/settings/index.ts';
 
 /** Every setting of a PQN run: the command line of `train-agent`, and the settings in config.json. */
 export const pqnSchema = z.strictObject({
   ...environmentSettings,
   ...networkSettings,
   ...optimizerSettings,
-  learningRateSchedule: choice('linear: the rate falls to 0 at the end of the run, with each rollout', [
-    'constant',
-    'linear',
-  ]),
   discount: number('gamma', 'per agent step', 0, 1),
   lambda: number('weight of longer returns; 0: one-step Q-learning, 1: rewards up to the end', 'factor', 0, 1),
   rolloutSteps: wholeNumber('steps of each environment before the agent learns from them', 'agent steps', 1),

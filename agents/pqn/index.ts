@@ -3,18 +3,18 @@ import type { VectorEnv } from 'gymnasium-js-bridge/environments';
 import type { AgentDefinition, CreateAgentOptions } from '../../src/agent/definition.ts';
 import { createExploration } from '../../src/agent/exploration.ts';
 import { type NetworkFactory, networkSpec, settingsNetwork } from '../../src/agent/networks.ts';
+import { settingsOptimizer } from '../../src/agent/optimizer.ts';
 import {
   agentChangeable,
   checkAgentSettings,
   checkGivenEnvironment,
   checkGivenExploration,
+  checkGivenOptimizer,
   checkNetwork,
-  optimizerConfig,
+  checkOptimizer,
 } from '../../src/agent/settings.ts';
 import { stateOptions, valueRange } from '../../src/agent/states.ts';
 import { Experience } from '../../src/experience/index.ts';
-import { trainableVariables } from '../../src/networks/variables.ts';
-import { createOptimizer } from '../../src/optimizers/index.ts';
 import { Generator } from '../../src/random/index.ts';
 import { Rollout } from '../../src/rollout/index.ts';
 import { SettingError } from '../../src/settings/index.ts';
@@ -31,8 +31,11 @@ export const pqn: AgentDefinition<PqnSettings> = {
   presets: pqnPresets,
   changeable: agentChangeable,
   defaultPreset: ({ game, envId }) => (envId != null && game == null ? 'classic-control' : 'fast'),
-  check: (settings) => checkAgentSettings(settings) ?? checkRollout(settings),
-  checkGiven: (given, settings) => checkGivenEnvironment(given, settings) ?? checkGivenExploration(given, settings),
+  check: (settings) => checkAgentSettings(settings) ?? checkOptimizer(settings) ?? checkRollout(settings),
+  checkGiven: (given, settings) =>
+    checkGivenEnvironment(given, settings) ??
+    checkGivenExploration(given, settings) ??
+    checkGivenOptimizer(given, settings),
   checkEnv: (settings, env) => checkNetwork(settings, stateOptions(settings, env), env.observationSpace),
   create: createPqn,
   createNetwork,
@@ -64,7 +67,7 @@ export function createPqn(
   // The weights stay for a whole rollout: norms are worked out once.
   const acting =
     normalization === 'none' ? undefined : createNetwork({ ...settings, normalization: 'none' }, env, network);
-  const optimizer = createOptimizer(optimizerConfig(settings), trainableVariables(online));
+  const optimizer = settingsOptimizer(settings, online);
   const update = pqnUpdate(online, optimizer, settings, loss);
   const rollout = new Rollout(
     { ...states, lanes: numEnvs, steps: rolloutSteps, discount, batchSize: batchSize(settings) },

@@ -145,6 +145,7 @@ export function createPqnLearner({
       const input = tf.tidy(() => networkInput(online, statesTensor(newStates, states)));
       learner.pull();
       const { warnings } = dataDependentInit(online, input);
+      optimizer.weightsReplaced?.();
       learner.push();
       input.dispose();
       return warnings;

@@ -1,14 +1,14 @@
-import { atariDefaults } from '../../src/agent/settings.ts';
+import { atariDefaults, optimizerDefaults } from '../../src/agent/settings.ts';
 import type { Preset } from '../../src/settings/index.ts';
 import type { PqnSettings } from './config.ts';
 
 /** What the presets for frames share. */
 const atari = {
   ...atariDefaults,
+  ...optimizerDefaults,
   layerNorm: 'channels',
   optimizer: 'radam',
   learningRate: 2.5e-4,
-  learningRateSchedule: 'constant',
   beta1: 0.9,
   beta2: 0.999,
   decay: 0.95,

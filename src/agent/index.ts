@@ -17,9 +17,10 @@ export {
 } from './exploration.ts';
 export { createLearner, type Learner } from './learner.ts';
 export { type NetworkFactory, type NetworkSpec, networkSpec, settingsNetwork } from './networks.ts';
+export { settingsOptimizer } from './optimizer.ts';
 export { createPlayer, type Player } from './player.ts';
 export { type Progress, type ReplayAgentParts, restore, type StepUnderWay, stateOf } from './replay-agent.ts';
-export { linearDecay } from './schedules.ts';
+export { isScheduled, LEARNING_RATE_SCHEDULES, linearDecay, type RateSchedule, scheduledRate } from './schedules.ts';
 export { type Scores, scores } from './scores.ts';
 export {
   type AgentSettings,
@@ -29,13 +30,16 @@ export {
   checkAgentSettings,
   checkGivenEnvironment,
   checkGivenExploration,
+  checkGivenOptimizer,
   checkNetwork,
+  checkOptimizer,
   type ExplorationSettings,
   environmentSettings,
   explorationSettings,
   networkSettings,
   type OptimizerSettings,
   optimizerConfig,
+  optimizerDefaults,
   optimizerSettings,
   replaySettings,
   runSettings,

@@ -5,7 +5,9 @@ import { LAYER_NORMS } from '../networks/layer-norm.ts';
 import type { OptimizerConfig } from '../optimizers/index.ts';
 import { REPLAY_COMPRESSIONS } from '../replay/index.ts';
 import { choice, flag, number, precision, type SettingProblem, seed, sizes, wholeNumber } from '../settings/index.ts';
+import { WEIGHT_PROJECTIONS } from '../weightnorm/index.ts';
 import { EXPLORATIONS } from './exploration.ts';
+import { LEARNING_RATE_SCHEDULES } from './schedules.ts';
 import { valueRange } from './states.ts';
 
 const MAX_INT32 = 2 ** 31 - 1;
@@ -74,6 +76,15 @@ export const networkSettings = {
 export const optimizerSettings = {
   optimizer: choice('update rule', ['adam', 'adamax', 'centered-rmsprop', 'radam', 'sgd']),
   learningRate: number('step size', 'per update', Number.MIN_VALUE),
+  learningRateSchedule: choice(
+    'after the warm-up the step size stays, or falls to learningRateEnd at the end of the run',
+    LEARNING_RATE_SCHEDULES,
+  ),
+  learningRateWarmupSteps: wholeNumber(
+    'the step size rises from 0 over the first, from the start of learning; 0: no warm-up',
+    'agent steps',
+  ),
+  learningRateEnd: number('step size at the end of the run (linear, cosine)', 'per update'),
   beta1: number('decay of the mean gradient (adam, adamax, radam)', 'factor', 0, 0.999999),
   beta2: number('decay of the squared (adam, radam) or largest (adamax) gradient', 'factor', 0, 0.9999999),
   decay: number('decay of both gradient averages (centered-rmsprop)', 'factor', 0, 0.999999),
@@ -84,6 +95,12 @@ export const optimizerSettings = {
     1e-37,
   ),
   maxGradientNorm: number('gradients are scaled down to this global norm; 0: never', 'gradient units'),
+  weightProjection: choice(
+    'after an update. direction: v back to its first length, which changes no output; gain: so that w keeps its length',
+    ['none', ...WEIGHT_PROJECTIONS],
+  ),
+  weightProjectionPeriodUpdates: wholeNumber('weights are projected after so many', 'updates', 1, 2 ** 24),
+  weightProjectionOutputs: flag('the output layer is projected too'),
 };
 
 /** What is learned from, and when. */
@@ -183,6 +200,16 @@ export const agentSettingsOfEarlierRuns = {
   recordPeriodEpisodes: atariDefaults.recordPeriodEpisodes,
   layerNorm: atariDefaults.layerNorm,
 } satisfies Partial<AgentSettings>;
+
+/** What optimizers without a schedule have. */
+export const optimizerDefaults = {
+  learningRateSchedule: 'constant',
+  learningRateWarmupSteps: 0,
+  learningRateEnd: 0,
+  weightProjection: 'none',
+  weightProjectionPeriodUpdates: 1,
+  weightProjectionOutputs: false,
+} satisfies Partial<OptimizerSettings>;
 
 /** Settings that a resumed run may change: they do not touch what is learned. */
 export const agentChangeable: readonly string[] = [
@@ -297,6 +324,45 @@ export function checkGivenExploration(
     reason: `does nothing with {exploration} ${exploration}`,
     mend: 'leave it out, or give {exploration} temporally-extended',
   };
+}
+
+/** A setting of an optimizer that was given and does nothing beside the others. */
+export function checkGivenOptimizer(
+  given: Partial<OptimizerSettings>,
+  { learningRateSchedule, weightProjection }: OptimizerSettings,
+): SettingProblem | undefined {
+  if (given.learningRateEnd !== undefined && learningRateSchedule === 'constant') {
+    const reason = 'does nothing with {learningRateSchedule} constant';
+    const mend = 'leave it out, or give {learningRateSchedule} linear or cosine';
+    return { key: 'learningRateEnd', value: given.learningRateEnd, reason, mend };
+  }
+  if (weightProjection !== 'none') return undefined;
+  const key = (['weightProjectionPeriodUpdates', 'weightProjectionOutputs'] as const).find(
+    (name) => given[name] !== undefined,
+  );
+  if (key === undefined) return undefined;
+  const mend = 'leave it out, or give {weightProjection} direction or gain';
+  return { key, value: given[key], reason: 'does nothing with {weightProjection} none', mend };
+}
+
+/** What is wrong between an optimizer's settings and those of the run and the network. */
+export function checkOptimizer({
+  learningRateWarmupSteps,
+  weightProjection,
+  steps,
+  normalization,
+}: Pick<OptimizerSettings, 'learningRateWarmupSteps' | 'weightProjection'> &
+  Pick<AgentSettings, 'steps' | 'normalization'>): SettingProblem | undefined {
+  if (learningRateWarmupSteps > steps) {
+    const reason = `is longer than the run of {steps} ${steps}`;
+    return { key: 'learningRateWarmupSteps', value: learningRateWarmupSteps, reason };
+  }
+  if (weightProjection === 'direction' && !normalization.startsWith('weight')) {
+    const reason = `projects the v of w = g v/||v||, which {normalization} ${normalization} has not`;
+    const mend = 'give {normalization} weight, or {weightProjection} gain';
+    return { key: 'weightProjection', value: weightProjection, reason, mend };
+  }
+  return undefined;
 }
 
 /** The update rule of the settings. */

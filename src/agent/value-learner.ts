@@ -20,6 +20,8 @@ export interface ValueNetworks {
   readonly acting?: tf.LayersModel;
 }
 
+const SCALAR = { shape: [], dtype: 'float32' } as const;
+
 type TransitionInputs = ReturnType<typeof transitionInputs>;
 /** A minibatch of transitions as tensors: states [batch, frameStack, ...frameShape], the others [batch]. */
 export type TransitionTensors = { readonly [K in keyof TransitionInputs]: TensorOf<TransitionInputs[K]> };
@@ -36,15 +38,18 @@ export interface ValueLearnerOptions {
   /** Q(s, .) of a network for stacked states: [n, actions]. */
   readonly actionValues: (network: tf.LayersModel, states: tf.Tensor) => tf.Tensor2D;
   /** One update of the online network; its outputs are scalars. It reads no value, so that it can be compiled. */
-  readonly update: (batch: TransitionTensors) => StepOutputs;
+  readonly update: (batch: TransitionTensors, learningRate: tf.Scalar) => StepOutputs;
 }
 
 /** What an agent computes with tensors, on the typed arrays of its replay and its environments. */
 export interface ValueLearner {
   /** Greedy actions for the states of all environments, [numEnvs, frameStack, ...frameShape]. */
   act(states: FrameArray): ArrayLike<number>;
-  /** One update of the online network. Returns the outputs of `update`. */
-  learn(batch: LearnableBatch): Numbers;
+  /**
+   * One update of the online network. Returns the outputs of `update`.
+   * @param learningRate The optimizer's unless given.
+   */
+  learn(batch: LearnableBatch, learningRate?: number): Numbers;
   /** Gives the target network the kernels and biases that the online network applies. */
   syncTarget(): void;
   /**
@@ -72,7 +77,9 @@ export function createValueLearner(options: ValueLearnerOptions): ValueLearner {
       act: defineStep({ states: statesInput(replay.lanes, replay) }, ({ states }) => ({
         actions: greedyActions(actionValues(acting ?? online, states)),
       })),
-      learn: defineStep(transitionInputs(replay), update),
+      learn: defineStep({ ...transitionInputs(replay), learningRate: SCALAR }, ({ learningRate, ...batch }) =>
+        update(batch, learningRate),
+      ),
       syncTarget: defineStep({}, () => assignEffectiveWeights(target, online)),
       syncActing: defineStep({}, () => {
         if (acting) assignEffectiveWeights(acting, online);
@@ -98,9 +105,9 @@ export function createValueLearner(options: ValueLearnerOptions): ValueLearner {
       actingIsStale = false;
       return learner.steps.act.values({ states }).actions;
     },
-    learn(batch) {
+    learn(batch, learningRate = optimizer.learningRate) {
       actingIsStale = true;
-      const means = learner.steps.learn.values(pick(batch, inputNames));
+      const means = learner.steps.learn.values({ ...pick(batch, inputNames), learningRate });
       return Object.fromEntries(Object.entries(means).map(([name, [value]]) => [name, value]));
     },
     syncTarget: () => void learner.steps.syncTarget.run({}),
@@ -109,6 +116,7 @@ export function createValueLearner(options: ValueLearnerOptions): ValueLearner {
       const input = tf.tidy(() => networkInput(online, statesTensor(states, replay)));
       learner.pull();
       const { warnings } = dataDependentInit(online, input);
+      optimizer.weightsReplaced?.();
       learner.push();
       input.dispose();
       return warnings;

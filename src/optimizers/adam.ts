@@ -22,6 +22,7 @@ export interface AdamConfig {
 export function adamRule({ beta1, beta2, epsilon }: AdamConfig): UpdateRule {
   return {
     slotNames: ['m', 'v'],
+    slotDegrees: { m: 1, v: 2 },
     powerBases: { beta1Power: beta1, beta2Power: beta2 },
     prepare: ({ learningRate, powers, beta1: given }) => ({
       oneMinusBeta1: given ? tf.sub(1, given) : tf.scalar(complement(beta1)),

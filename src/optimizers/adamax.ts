@@ -21,6 +21,7 @@ export interface AdamaxConfig {
 export function adamaxRule({ beta1, beta2, epsilon }: AdamaxConfig): UpdateRule {
   return {
     slotNames: ['m', 'u'],
+    slotDegrees: { m: 1, u: 1 },
     powerBases: { beta1Power: beta1 },
     prepare: ({ learningRate, powers, beta1: given }) => ({
       oneMinusBeta1: given ? tf.sub(1, given) : tf.scalar(complement(beta1)),

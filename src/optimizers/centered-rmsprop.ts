@@ -28,6 +28,7 @@ export interface CenteredRmsPropConfig {
 export function centeredRmsPropRule({ decay, momentum, epsilon }: CenteredRmsPropConfig): UpdateRule {
   return {
     slotNames: ['mg', 'ms', 'mom'],
+    slotDegrees: { mg: 1, ms: 2, mom: 0 },
     powerBases: {},
     prepare: ({ learningRate }) => ({
       learningRate,

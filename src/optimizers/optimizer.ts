@@ -17,6 +17,8 @@ export interface NamedVariable {
 
 export interface Optimizer {
   readonly name: OptimizerConfig['name'];
+  /** As configured. */
+  readonly learningRate: number;
   /**
    * One update of every variable.
    * @param gradients One for each variable, in the order given to `createOptimizer`, of the variable's shape. They stay
@@ -29,6 +31,16 @@ export interface Optimizer {
    *   none or outside of [0, 1).
    */
   applyGradients(gradients: readonly tf.Tensor[], learningRate?: number | tf.Scalar, beta1?: number | tf.Scalar): void;
+  /**
+   * Makes the state of one variable what it would be if each of its gradients so far had been `factor` times as large: for
+   * a variable that was divided by it, whose gradients are so much larger from here on. The updates that momentum has
+   * summed up already (centred RMSProp) stay. Pure tfjs ops, as in `applyGradients`.
+   * @param factor Broadcasts against the variable.
+   * @throws Error for a variable that is none of the optimizer's.
+   */
+  rescaleState(variable: tf.Variable, factor: tf.Tensor): void;
+  /** Hears that the variables were replaced before the first update, where the optimizer remembers the first ones. */
+  weightsReplaced?(): void;
   /** The optimizer's whole state by stable name: `<variable>/<slot>` and the running powers, for checkpoints. */
   readonly slots: Readonly<Record<string, tf.Variable>>;
   /** Frees the slots; the updated variables stay. */
@@ -68,6 +80,7 @@ export function createOptimizer(config: OptimizerConfig, variables: readonly Nam
 
   return {
     name: config.name,
+    learningRate: config.learningRate,
     slots,
     applyGradients(gradients, learningRate = config.learningRate, beta1) {
       checkGradients(gradients, variables);
@@ -90,6 +103,17 @@ export function createOptimizer(config: OptimizerConfig, variables: readonly Nam
         updateAll(rule, targets, scalars);
         count?.assign(count.add(1));
         for (const { name, base, factor } of inUse) powers[name].assign(powers[name].mul(factor ?? base));
+      });
+    },
+    rescaleState(variable, factor) {
+      const index = variables.findIndex((named) => named.variable === variable);
+      if (index < 0) throw new Error(`"${variable.name}" is no variable of this ${config.name} optimizer.`);
+      tf.tidy(() => {
+        const powers = [undefined, factor, tf.square(factor)];
+        for (const [name, slot] of Object.entries(slotsOf[index])) {
+          const power = powers[rule.slotDegrees[name]];
+          if (power) slot.assign(tf.mul(slot, power));
+        }
       });
     },
     dispose() {

@@ -32,6 +32,7 @@ const HUGE_EPSILON = 1e18;
 export function rAdamRule({ beta1, beta2, epsilon }: RAdamConfig): UpdateRule {
   return {
     slotNames: ['m', 'v'],
+    slotDegrees: { m: 1, v: 2 },
     powerBases: { beta1Power: beta1, beta2Power: beta2 },
     countsUpdates: true,
     prepare({ learningRate, powers: { beta1Power, beta2Power }, beta1: given, updates }) {

@@ -17,6 +17,7 @@ export interface SgdConfig {
 export function sgdRule({ momentum }: SgdConfig): UpdateRule {
   return {
     slotNames: ['accum'],
+    slotDegrees: { accum: 1 },
     powerBases: {},
     prepare: ({ learningRate }) => ({ learningRate, momentum: tf.scalar(momentum) }),
     apply({ variable, slots: { accum }, gradient }, { learningRate, momentum }) {

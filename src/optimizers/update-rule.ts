@@ -35,6 +35,8 @@ export interface FusedUpdate {
 export interface UpdateRule {
   /** Slots a variable has, each starting at zero. */
   readonly slotNames: readonly string[];
+  /** With which power of its size the gradient is in each slot: 1 in its mean, 2 in that of its square, 0 in a step. */
+  readonly slotDegrees: Readonly<Record<string, number>>;
   /** Bases of the running powers by name: the product over all updates of the base, or of what took its place. */
   readonly powerBases: Readonly<Record<string, number>>;
   /** Whether the rule needs the number of the update; the count is exact up to 2^24. */

@@ -1,6 +1,7 @@
 // What weight normalization does while a model trains: lengths, directions and gradients of its units.
 import * as tf from '@tensorflow/tfjs';
 import { effectiveTensor, type NormalizedKernel, unitsOf } from './kernels.ts';
+import { modelKernels } from './model-kernels.ts';
 import { shaped, unitAxes } from './units.ts';
 
 /** What is measured of each unit, in the order of the table. */
@@ -68,7 +69,7 @@ export interface Diagnostics {
  * @throws If the model has no such kernel, or is not built.
  */
 export function createDiagnostics(model: tf.LayersModel): Diagnostics {
-  const watched = kernelsOf(model);
+  const watched: Watched[] = modelKernels(model).map(({ layer, kernel }) => ({ layer, kernel, direction: undefined }));
   if (watched.length === 0) {
     throw new Error(
       `createDiagnostics: model "${model.name}" has no kernel to measure: give it dense or convolution layers, ` +
@@ -210,36 +211,6 @@ function checkGradients(watched: readonly Watched[], gradients: Readonly<Record<
       );
     }
   }
-}
-
-/** Where the layers of tf.layers have their kernel, and which of its axes count units. */
-const PLAIN_KERNELS: Readonly<Record<string, { property: string; name: string; unitAxes: readonly number[] }>> = {
-  Dense: { property: 'kernel', name: 'kernel', unitAxes: [-1] },
-  Conv1D: { property: 'kernel', name: 'kernel', unitAxes: [-1] },
-  Conv2D: { property: 'kernel', name: 'kernel', unitAxes: [-1] },
-  Conv3D: { property: 'kernel', name: 'kernel', unitAxes: [-1] },
-  Conv2DTranspose: { property: 'kernel', name: 'kernel', unitAxes: [-2] },
-  DepthwiseConv2D: { property: 'depthwiseKernel', name: 'depthwise_kernel', unitAxes: [-2, -1] },
-};
-
-/** All kernels of a model in the order of its layers, nested models included; those of a layer used twice once. */
-function kernelsOf(model: tf.LayersModel, prefix = ''): Watched[] {
-  const found = [...new Set(model.layers)].flatMap((layer) => {
-    if (layer instanceof tf.LayersModel) return kernelsOf(layer, `${prefix}${layer.name}/`);
-    const { kernels } = layer as { kernels?: readonly NormalizedKernel[] };
-    const ofLayer = kernels ?? plainKernels(layer);
-    return ofLayer.map((kernel): Watched => ({ layer: prefix + layer.name, kernel, direction: undefined }));
-  });
-  const seen = new Set<tf.LayerVariable>();
-  return found.filter(({ kernel: { variable } }) => !seen.has(variable) && seen.add(variable));
-}
-
-function plainKernels(layer: tf.layers.Layer): NormalizedKernel[] {
-  const known = PLAIN_KERNELS[layer.getClassName()];
-  const variable = known && (layer as unknown as Record<string, tf.LayerVariable | null>)[known.property];
-  if (!known || !variable) return [];
-  const { name, unitAxes } = known;
-  return [{ name, variable, unitAxes, normalization: undefined, gain: undefined, epsilon: 0, activationGain: 1 }];
 }
 
 function mean(values: tf.Tensor1D): number {

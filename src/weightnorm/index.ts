@@ -74,6 +74,14 @@ export {
   type VarianceOptions,
 } from './output-normalizations.ts';
 export {
+  createWeightProjection,
+  type ProjectOptions,
+  WEIGHT_PROJECTIONS,
+  type WeightProjection,
+  type WeightProjectionKind,
+  type WeightProjectionOptions,
+} from './projection.ts';
+export {
   type GRUArgs,
   type GRUCellArgs,
   gru,

@@ -107,6 +107,33 @@ describe.each(CONFIGS)('$config.name', ({ config, slots }) => {
     expect(moved[2]).toEqual(moved[0]);
   });
 
+  test('a state that is rescaled is that of gradients so much larger', () => {
+    const factor = [4, 0.5, 1, 2].slice(0, INITIAL.length);
+    while (factor.length < INITIAL.length) factor.push(8);
+    const made = [false, true].map((larger) => {
+      const variable = tf.variable(tf.tensor1d(INITIAL));
+      const optimizer = createOptimizer(config, [{ name: 'x', variable }]);
+      for (const gradient of gradients.slice(0, 5)) {
+        update(
+          optimizer,
+          gradient.map((value, i) => (larger ? value * factor[i] : value)),
+        );
+      }
+      return { variable, optimizer };
+    });
+    const [rescaled, expected] = made;
+    const momentum = slots.includes('mom') ? Array.from(rescaled.optimizer.slots['x/mom'].dataSync()) : undefined;
+    tf.tidy(() => rescaled.optimizer.rescaleState(rescaled.variable, tf.tensor1d(factor)));
+    for (const slot of slots) {
+      // To the bit, as the factors are powers of 2. The steps in centred RMSProp's momentum have been made.
+      const wanted = slot === 'mom' ? momentum! : Array.from(expected.optimizer.slots[`x/${slot}`].dataSync());
+      expect(Array.from(rescaled.optimizer.slots[`x/${slot}`].dataSync()), slot).toEqual(wanted);
+    }
+    const other = tf.variable(tf.tensor1d(INITIAL), true, 'other');
+    expect(() => rescaled.optimizer.rescaleState(other, tf.scalar(1))).toThrow('"other" is no variable of this');
+    tf.dispose([...made.flatMap(({ optimizer, variable }) => [optimizer.slots, variable]), other]);
+  });
+
   test('continues with the same numbers after its slots were read and written back', () => {
     const first = tf.variable(tf.tensor1d(INITIAL));
     const original = createOptimizer(config, [{ name: 'x', variable: first }]);

@@ -60,8 +60,8 @@ function taped(given: Partial<DqnSettings>, explores: (lane: number) => boolean 
         write('act');
         return [7, 8];
       },
-      learn: () => {
-        write('learn');
+      learn: (_, learningRate) => {
+        write(given.learningRateSchedule === undefined ? 'learn' : `learn ${learningRate}`);
         return { loss: 0.5, meanQ: 2 };
       },
       syncTarget: () => write('copy'),
@@ -133,6 +133,17 @@ test('a data-dependent initialisation comes before the first update and the copy
     ...['sample', 'initialize', 'note a warning', 'copy', 'sample', 'learn'],
     ...['sample', 'learn', 'copy'],
   ]);
+});
+
+test('the learning rate follows the agent step of each update, from the start of learning to the end of the run', async () => {
+  const schedule = { learningRate: 1, learningRateSchedule: 'linear', learningRateEnd: 0.5, steps: 10 } as const;
+  const { agent, tape } = taped({ ...settings, ...schedule });
+  const rates: number[] = [];
+  while (agent.position < 10) rates.push((await agent.step()).now.learningRate);
+  // Of 8 agent steps of learning 1, 3, 5 and 7 had passed at the updates in steps 4, 6, 8 and 10.
+  const expected = [1, 3, 5, 7].map((elapsed) => 1 - 0.5 * (elapsed / 8));
+  expect(tape.filter((entry) => entry.startsWith('learn'))).toEqual(expected.map((rate) => `learn ${rate}`));
+  expect(rates).toEqual([1, ...expected]);
 });
 
 describe('a step whose answer does not come', () => {

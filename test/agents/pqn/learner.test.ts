@@ -4,9 +4,10 @@ import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
 import type { PqnSettings } from '../../../agents/pqn/config.ts';
 import { pqnUpdate } from '../../../agents/pqn/learner.ts';
+import { pqnPresets } from '../../../agents/pqn/presets.ts';
+import { settingsOptimizer } from '../../../src/agent/optimizer.ts';
 import { type LayerNorm, mlpQNetwork } from '../../../src/networks/index.ts';
 import { allVariables, trainableVariables } from '../../../src/networks/variables.ts';
-import { createOptimizer } from '../../../src/optimizers/index.ts';
 import { Generator } from '../../../src/random/index.ts';
 import { compile, defineStep } from '../../../src/runtime/compile/index.ts';
 import type { Normalization } from '../../../src/weightnorm/index.ts';
@@ -29,19 +30,27 @@ function batches() {
 }
 
 describe.each([
-  ['none', 'none', 10],
-  ['none', 'channels', 0.5],
-  ['weight', 'channels', 0.5],
-  ['weight', 'all', 10],
-] as [Normalization, LayerNorm, number][])(
-  'normalization %s, layer norm %s, gradients up to a norm of %d',
-  (normalization, layerNorm, maxGradientNorm) => {
+  ['none', 'none', 10, 'none', 1],
+  ['none', 'channels', 0.5, 'gain', 1],
+  ['weight', 'channels', 0.5, 'none', 1],
+  ['weight', 'channels', 10, 'direction', 2],
+  ['weight', 'none', 10, 'gain', 4],
+  ['weight', 'all', 10, 'direction', 1],
+] as [Normalization, LayerNorm, number, PqnSettings['weightProjection'], number][])(
+  'normalization %s, layer norm %s, gradients up to a norm of %d, projection %s every %d',
+  (normalization, layerNorm, maxGradientNorm, weightProjection, period) => {
     test.each([true, false])('updates are those of the definition in float64, op by op: %s', (eager) => {
       const before = tf.memory().numTensors;
       const options = { inputSize: SIZE, hiddenUnits: [5, 4], numActions: ACTIONS, normalization, layerNorm, seed: 3 };
       const network = mlpQNetwork(options);
       const variables = trainableVariables(network);
-      const optimizer = createOptimizer({ name: 'radam', ...optimizerSettings }, variables);
+      const { epsilon: optimizerEpsilon, ...rates } = optimizerSettings;
+      const settings: PqnSettings = {
+        ...(pqnPresets['classic-control'].settings as PqnSettings),
+        ...{ optimizer: 'radam', optimizerEpsilon, maxGradientNorm, weightProjection, ...rates },
+        weightProjectionPeriodUpdates: period,
+      };
+      const optimizer = settingsOptimizer(settings, network);
       const initial = tf.tidy(() =>
         arrays(Object.fromEntries(variables.map(({ name, variable }) => [name, variable]))),
       );
@@ -54,7 +63,7 @@ describe.each([
               returns: { shape: [BATCH], dtype: 'float32' },
               learningRate: { shape: [], dtype: 'float32' },
             },
-            pqnUpdate(network, optimizer, { maxGradientNorm } as PqnSettings),
+            pqnUpdate(network, optimizer, settings),
           ),
         },
         { eager },
@@ -68,6 +77,7 @@ describe.each([
         new URL('./pqn_oracle.py', import.meta.url),
         {
           ...{ weights: initial, layers: ['dense1', 'dense2', 'q'], layerNorm, epsilon, maxGradientNorm },
+          ...{ projection: weightProjection, period },
           optimizer: optimizerSettings,
           batches: batches().map(({ states, actions, returns, learningRate }) => ({
             states: Array.from({ length: BATCH }, (_, i) => Array.from(states.subarray(i * SIZE, (i + 1) * SIZE))),

@@ -1,4 +1,5 @@
-"""PQN's updates (Gallici et al. 2025, algorithm 1) in float64: loss, gradients by complex steps, clipping, RAdam.
+"""PQN's updates (Gallici et al. 2025, algorithm 1) in float64: loss, gradients by complex steps, clipping, RAdam, and
+after each so-manieth update the projection of the hidden layers' weights.
 
 Reads one JSON question, writes one JSON answer: the weights after all minibatches, and each loss and mean of max Q from
 before its update.
@@ -49,11 +50,28 @@ def gradients_of(weights, batch, question):
     return {name: gradient * scale for name, gradient in gradients.items()}
 
 
+def norms_of(weights, layer):
+    return np.sqrt((weights[f"{layer}/kernel"].real ** 2).sum(0))
+
+
+def project(weights, m, v, first, question):
+    """Every unit back to its first length; the moments of a v in terms of gradients that are so much larger."""
+    for layer in question["layers"][:-1]:
+        kernel, gain = f"{layer}/kernel", f"{layer}/gain"
+        factor = norms_of(weights, layer) / norms_of(first, layer)
+        weights[kernel] = weights[kernel] / factor
+        if gain in weights:
+            m[kernel], v[kernel] = m[kernel] * factor, v[kernel] * factor**2
+            if question["projection"] == "gain":
+                weights[gain] = first[gain]
+
+
 question = json.load(sys.stdin)
 weights = {name: np.array(values, np.complex128) for name, values in question["weights"].items()}
 beta1, beta2, epsilon = (question["optimizer"][name] for name in ("beta1", "beta2", "epsilon"))
 m = {name: np.zeros(array.shape) for name, array in weights.items()}
 v = {name: np.zeros(array.shape) for name, array in weights.items()}
+first = dict(weights)
 longest = 2 / (1 - beta2) - 1
 losses, mean_qs = [], []
 for t, batch in enumerate(question["batches"], start=1):
@@ -69,5 +87,7 @@ for t, batch in enumerate(question["batches"], start=1):
             r = np.sqrt((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length))
             step = r * step / (np.sqrt(v[name] / (1 - beta2**t)) + epsilon)
         weights[name] = weights[name] - batch["learningRate"] * step
+    if question["projection"] != "none" and t % question["period"] == 0:
+        project(weights, m, v, first, question)
 answer = {"weights": {name: array.real.tolist() for name, array in weights.items()}, "losses": losses}
 json.dump({**answer, "meanQs": mean_qs}, sys.stdout)
