@@ -8,6 +8,7 @@ import {
   stateOf,
 } from '../../src/agent/replay-agent.ts';
 import { isScheduled, linearDecay, scheduledRate } from '../../src/agent/schedules.ts';
+import type { FrameArray } from '../../src/replay/index.ts';
 import type { Numbers } from '../../src/runs/events.ts';
 import type { State, StoredTensors } from '../../src/runs/trainable.ts';
 import type { DqnSettings } from './config.ts';
@@ -106,6 +107,10 @@ export class DqnAgent implements Agent, Progress {
 
   measure(): Numbers {
     return { replaySteps: this.parts.experience.size };
+  }
+
+  someStates(count: number): FrameArray {
+    return this.parts.experience.someStates(count);
   }
 
   currentNetwork(): tf.LayersModel {

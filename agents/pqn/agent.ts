@@ -5,6 +5,7 @@ import type { Exploration } from '../../src/agent/exploration.ts';
 import { type Progress, restore, type StepUnderWay, stateOf } from '../../src/agent/replay-agent.ts';
 import { isScheduled, linearDecay, scheduledRate } from '../../src/agent/schedules.ts';
 import type { Experience } from '../../src/experience/index.ts';
+import type { FrameArray } from '../../src/replay/index.ts';
 import type { Minibatch, Rollout } from '../../src/rollout/index.ts';
 import type { Numbers } from '../../src/runs/events.ts';
 import type { State, StoredTensors } from '../../src/runs/trainable.ts';
@@ -16,7 +17,10 @@ export interface PqnParts {
   readonly settings: PqnSettings;
   readonly env: Pick<VectorEnv, 'numEnvs' | 'send' | 'receive'>;
   /** Writes into the rollout. */
-  readonly experience: Pick<Experience<Rollout>, 'states' | 'nextSeeds' | 'begin' | 'record' | 'getState' | 'setState'>;
+  readonly experience: Pick<
+    Experience<Rollout>,
+    'states' | 'nextSeeds' | 'begin' | 'record' | 'someStates' | 'getState' | 'setState'
+  >;
   readonly rollout: Pick<
     Rollout,
     'isFull' | 'wasCutOff' | 'finalStates' | 'setValues' | 'setFinalValues' | 'trajectories' | 'setReturns' | 'sample'
@@ -126,6 +130,10 @@ export class PqnAgent implements Agent, Progress {
 
   measure(): Numbers {
     return {};
+  }
+
+  someStates(count: number): FrameArray {
+    return this.parts.experience.someStates(count);
   }
 
   currentNetwork(): tf.LayersModel {

@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { StepResult } from 'gymnasium-js-bridge/environments';
+import type { FrameArray } from '../replay/index.ts';
 import type { NewEvent, Numbers } from '../runs/events.ts';
 import type { RunStep, State, StoredTensors, Trainable, Unit } from '../runs/trainable.ts';
 
@@ -29,6 +30,11 @@ export interface Agent extends Trainable<AgentStep> {
   setState(state: State<StoredTensors>, onProgress?: (done: number, total: number) => void): Promise<void>;
   /** Further numbers for the lines of means, with units in their names. */
   measure(): Numbers;
+  /**
+   * Up to so many of the states that it learns from, evenly spread over those that it holds, stacked: [n, frameStack,
+   * ...frameShape]. What is drawn later does not depend on it.
+   */
+  someStates?(count: number): FrameArray;
   /** The network that plays, with the weights that it has now. */
   currentNetwork(): tf.LayersModel;
   /** Frees every tensor; the environments stay. */

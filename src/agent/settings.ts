@@ -144,6 +144,10 @@ export const runSettings = {
   evaluationPeriodSteps: wholeNumber('the agent is evaluated while it learns every; 0: never', 'agent steps'),
   evaluationEpisodes: wholeNumber('episodes in an evaluation while it learns', 'count', 1),
   recordPeriodEpisodes: wholeNumber('each so-manieth training episode is recorded; 0: none', 'episodes'),
+  diagnosticsPeriodSteps: wholeNumber(
+    'lengths of weights, dormant units and ranks are measured every; 0: never',
+    'agent steps',
+  ),
   checkpointPeriodSteps: wholeNumber('a checkpoint is written every', 'agent steps', 1),
   keepCheckpoints: wholeNumber('newest checkpoints kept', 'count', 1),
   logPeriodSteps: wholeNumber('a line of averages goes to metrics.jsonl every', 'agent steps', 1),
@@ -185,6 +189,7 @@ export const atariDefaults = {
   evaluationPeriodSteps: 0,
   evaluationEpisodes: 10,
   recordPeriodEpisodes: 0,
+  diagnosticsPeriodSteps: 0,
   checkpointPeriodSteps: 50_000,
   keepCheckpoints: 3,
   logPeriodSteps: 1_000,
@@ -198,6 +203,7 @@ export const agentSettingsOfEarlierRuns = {
   evaluationPeriodSteps: atariDefaults.evaluationPeriodSteps,
   evaluationEpisodes: atariDefaults.evaluationEpisodes,
   recordPeriodEpisodes: atariDefaults.recordPeriodEpisodes,
+  diagnosticsPeriodSteps: atariDefaults.diagnosticsPeriodSteps,
   layerNorm: atariDefaults.layerNorm,
 } satisfies Partial<AgentSettings>;
 
@@ -218,6 +224,7 @@ export const agentChangeable: readonly string[] = [
   'evaluationPeriodSteps',
   'evaluationEpisodes',
   'recordPeriodEpisodes',
+  'diagnosticsPeriodSteps',
   'checkpointPeriodSteps',
   'keepCheckpoints',
   'logPeriodSteps',

@@ -16,12 +16,14 @@ import { precisionWarning } from '../runtime/tensorflow.ts';
 import { fromFile, parseSettings, resumedSettings, SettingError } from '../settings/index.ts';
 import type { Agent, AgentStep } from './agent.ts';
 import type { AgentParts, AnyAgentDefinition } from './definition.ts';
+import { diagnoseEvery } from './diagnose.ts';
 import { makeEnv, noteEndless } from './environment.ts';
 import { evaluateEvery } from './evaluate-every.ts';
 import { checkMemory } from './memory.ts';
 import { recordEpisodes } from './record-episodes.ts';
 import { scores } from './scores.ts';
 import { type AgentSettings, checkEnvironment } from './settings.ts';
+import { stateOptions } from './states.ts';
 
 export interface AgentRunOptions extends AgentParts {
   /** Where the run is written; without it nothing is. */
@@ -160,6 +162,7 @@ async function prepare(
   const slow = precisionWarning(settings.precision);
   if (slow !== undefined) note?.(slow);
   const recovery = recoveryTracker();
+  const { learningRate } = settings as { learningRate?: number };
   const env =
     options.env ??
     (await stillWaiting(note, 'the environments start', () =>
@@ -196,11 +199,14 @@ async function prepare(
         ...(folder && settings.recordPeriodEpisodes > 0
           ? [tolerant(recordEpisodes(env, folder, settings), 'recording episodes', note)]
           : []),
+        ...(settings.diagnosticsPeriodSteps > 0
+          ? [tolerant(diagnoseEvery(settings, learningRate ?? 0, stateOptions(settings, env)), 'diagnosing', note)]
+          : []),
         ...(settings.evaluationPeriodSteps > 0 ? [evaluateEvery(definition, settings, options)] : []),
         saveEvery(settings.checkpointPeriodSteps),
       ],
       measure: () => ({ ...made.measure(), sidecarRestarts: recovery.restarts, ...processNumbers() }),
-      divergedMend: 'learningRate' in settings ? `give a {learningRate} below ${settings.learningRate}` : undefined,
+      divergedMend: learningRate === undefined ? undefined : `give a {learningRate} below ${learningRate}`,
       signal,
       note,
       state,

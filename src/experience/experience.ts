@@ -32,6 +32,8 @@ export interface Memory {
   /** Appends one step. @param step.state The stacked state that the action was taken in, a view. */
   append(lane: number, step: ReplayStep & { readonly state: FrameArray }): void;
   sample(): unknown;
+  /** As in `Experience`. */
+  someStates(count: number): FrameArray;
   readonly storage: Pick<ReplayStorage, 'extents' | 'begin' | 'heldValues' | 'heldHashes'>;
   /** What playing again does not give. */
   readonly sampler: Pick<Sampler, 'getState' | 'setState'>;
@@ -101,6 +103,14 @@ export class Experience<M extends Memory = Replay> {
   /** A minibatch to learn from. */
   sample(): ReturnType<M['sample']> {
     return this.replay.sample() as ReturnType<M['sample']>;
+  }
+
+  /**
+   * Up to so many of the states that are held to learn from, evenly spread over them: [n, frameStack, ...frameShape]. It
+   * draws nothing.
+   */
+  someStates(count: number): FrameArray {
+    return this.replay.someStates(count);
   }
 
   /** Starts the first episodes of a run. */

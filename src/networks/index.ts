@@ -1,3 +1,4 @@
+export { type Activations, dormantShare, reluActivations } from './activations.ts';
 export {
   type ConvPoolCnnC,
   type ConvPoolCnnCNoiseShapes,
@@ -8,6 +9,7 @@ export { type Attention, drawRead, drawWrite, type Filters, filterBank } from '.
 export { type DrawBound, type DrawState, drawBound, drawNoiseShape, drawSample, drawStep } from './draw/model.ts';
 export { createDraw, type DrawNetwork, type DrawOptions, type DrawSizes, type DrawWeights } from './draw/parameters.ts';
 export { type FastCnn, type FastCnnOptions, fastCnn } from './fast-cnn.ts';
+export { featureRank, singularValues } from './feature-rank.ts';
 export { LAYER_NORMS, type LayerNorm } from './layer-norm.ts';
 export {
   type ImageOptions,

@@ -27,8 +27,9 @@ export class TransitionReader {
   private readonly storage: ReplayStorage;
   private readonly frameSize: number;
 
-  constructor(storage: ReplayStorage) {
-    const { batchSize, frameStack, frameShape, dtype } = storage.options;
+  /** @param batchSize Transitions that it holds; as many as in the storage's minibatches unless given. */
+  constructor(storage: ReplayStorage, batchSize = storage.options.batchSize) {
+    const { frameStack, frameShape, dtype } = storage.options;
     this.storage = storage;
     this.frameSize = elements(frameShape);
     const stateSize = batchSize * frameStack * this.frameSize;

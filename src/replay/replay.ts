@@ -1,3 +1,4 @@
+import type { FrameArray } from './frame-store.ts';
 import { type TransitionBatch, TransitionReader } from './n-step.ts';
 import type { ReplayOptions } from './options.ts';
 import type { SampledRows, Sampler } from './sampler.ts';
@@ -47,6 +48,21 @@ export class Replay {
   sample(): TransitionBatch & SampledRows {
     this.sampler.sample(this.storage, this.sampled, (row, index) => this.reader.read(row, index));
     return { ...this.reader.batch, ...this.sampled };
+  }
+
+  /**
+   * Up to so many of the states that are held, evenly spread over them: [n, frameStack, ...frameShape]. Those of which no
+   * whole transition is held are left out. It draws nothing.
+   */
+  someStates(count: number): FrameArray {
+    const wanted = Math.min(count, this.size);
+    const reader = new TransitionReader(this.storage, wanted);
+    let read = 0;
+    for (let i = 0; i < wanted; i++) {
+      if (reader.read(this.storage.rowAt(Math.floor((i * this.size) / wanted)), read)) read += 1;
+    }
+    const { states } = reader.batch;
+    return states.subarray(0, (states.length / Math.max(1, wanted)) * read);
   }
 
   /** Gives rows of the last minibatch new priorities, where the sampler has such. */

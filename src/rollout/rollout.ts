@@ -184,6 +184,19 @@ export class Rollout {
     return this.minibatch;
   }
 
+  /** Up to so many of the states that are held, evenly spread over them: [n, frameStack, ...frameShape]. */
+  someStates(count: number): FrameArray {
+    const { steps, lanes, dtype } = this.options;
+    const held = this.isFull ? steps * lanes : this.size;
+    const chosen = Math.min(count, held);
+    const states = newFrames(dtype, chosen * this.stateSize);
+    for (let i = 0; i < chosen; i++) {
+      const row = Math.floor((i * held) / chosen);
+      states.set(this.states.subarray(row * this.stateSize, (row + 1) * this.stateSize), i * this.stateSize);
+    }
+    return states;
+  }
+
   /** Fisher & Yates's shuffle; it begins in the same order each time, so that the generator is all of its state. */
   private shuffle(): void {
     const { order } = this;

@@ -29,9 +29,10 @@ export type NewEvent =
   | { readonly kind: 'episode'; readonly numbers: EpisodeNumbers }
   /**
    * `progress`: means over the steps since the last such event, and numbers as they are now. `epoch`: means over one
-   * pass over the training examples. `evaluation`: what was found on test episodes or on the test set.
+   * pass over the training examples. `evaluation`: what was found on test episodes or on the test set. `diagnostics`: what
+   * weights and units do.
    */
-  | { readonly kind: 'progress' | 'epoch' | 'evaluation'; readonly numbers: Numbers };
+  | { readonly kind: 'progress' | 'epoch' | 'evaluation' | 'diagnostics'; readonly numbers: Numbers };
 
 /** Something that happened, and when: one line of `metrics.jsonl`. */
 export type RunEvent = NewEvent & {
@@ -63,7 +64,9 @@ const episodeSchema = z.strictObject({
   env: z.int(),
   truncated: z.boolean(),
 });
-const numbersSchema = z.object({ kind: z.enum(['progress', 'epoch', 'evaluation']), ...common }).catchall(numeric);
+const numbersSchema = z
+  .object({ kind: z.enum(['progress', 'epoch', 'evaluation', 'diagnostics']), ...common })
+  .catchall(numeric);
 const lineSchema = z.union([episodeSchema, numbersSchema]);
 
 /** An event as its line holds it: one flat object, with the position under the unit's key. */

@@ -33,7 +33,7 @@ const loopSchema = z.strictObject({
   /** What was gathered since the last line of means. */
   sums,
   /** The numbers of the newest event of each kind. */
-  latest: z.partialRecord(z.enum(['progress', 'epoch', 'evaluation']), numbers),
+  latest: z.partialRecord(z.enum(['progress', 'epoch', 'evaluation', 'diagnostics']), numbers),
   /** The state of trackers, by their names. */
   trackers: z.record(z.string(), z.unknown()),
 });

@@ -8,7 +8,7 @@ import { CartPole, vectorize } from 'gymnasium-js-bridge/environments';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { agents, resume, type TrainOptions, train } from '../../agents/index.ts';
 import { readSafetensors } from '../../src/files/safetensors.ts';
-import { readEvents } from '../../src/runs/index.ts';
+import { type Numbers, readEvents } from '../../src/runs/index.ts';
 
 const STEPS = 400;
 
@@ -86,6 +86,35 @@ describe.each(Object.keys(agents))('%s', (agent) => {
     const first = tensors['optimizer/projection/dense1/kernel/firstNorm'].data as Float32Array;
     for (const [unit, norm] of length('dense1/kernel').entries()) expect(norm / first[unit]).toBeCloseTo(1, 1);
     expect('optimizer/projection/q/kernel/firstNorm' in tensors).toBe(false);
+  });
+
+  test('is diagnosed while it learns, which changes nothing that it learns', async () => {
+    const given = { diagnosticsPeriodSteps: 100, normalization: 'weight', layerNorm: 'channels' } as const;
+    const { whole, broken } = await twice(given, 230);
+    const diagnoses = async (runDir: string) =>
+      (await readEvents(join(runDir, 'metrics.jsonl'))).filter(({ kind }) => kind === 'diagnostics');
+    const seen = await diagnoses(whole);
+    expect(seen.map(({ position }) => position)).toEqual([100, 200, 300, 400]);
+    expect((await diagnoses(broken)).map(({ numbers }) => numbers)).toEqual(seen.map(({ numbers }) => numbers));
+    const last = seen.at(-1)!.numbers as Numbers;
+    expect(Object.keys(last).sort()).toEqual([
+      ...['dense1/dormantShare', 'dense1/featureRank'],
+      ...['effectiveLearningRate', 'gain', 'norm'].map((name) => `dense1/kernel/${name}`),
+      'diagnosedStates',
+      ...['effectiveLearningRate', 'gain', 'norm'].map((name) => `q/kernel/${name}`),
+    ]);
+    expect(last['dense1/featureRank']).toBeGreaterThan(0);
+    expect(last['dense1/featureRank']).toBeLessThanOrEqual(Math.min(16, last.diagnosedStates));
+    expect(last['dense1/dormantShare']).toBeLessThan(1);
+    const { 'dense1/kernel/norm': norm, 'dense1/kernel/effectiveLearningRate': rate } = last;
+    expect(norm).toBeGreaterThan(0.5);
+    expect(rate).toBeGreaterThan(0);
+
+    const plain = join(folder, 'plain');
+    const { diagnosticsPeriodSteps, ...rest } = given;
+    await (await train({ ...small(agent), ...rest, env: cartPole(), runDir: plain })).finish();
+    const state = (runDir: string) => readFileSync(join(runDir, `checkpoints/${STEPS}/state.safetensors`));
+    expect(state(plain).equals(state(whole))).toBe(true);
   });
 
   test('refuses what does nothing beside its other settings', async () => {

@@ -52,6 +52,7 @@ function taped(given: Partial<DqnSettings>, explores: (lane: number) => boolean 
         write('sample');
         return batch;
       },
+      someStates: (count) => new Float32Array(count),
       getState: () => ({ values: {}, tensors: {} }),
       setState: async () => {},
     },

@@ -50,6 +50,7 @@ function taped(given: Partial<PqnSettings> = {}, explores: (lane: number) => boo
         stored += 1;
         write(`store ${Array.from(actions)}`);
       },
+      someStates: (count) => new Float32Array(count),
       getState: () => ({ values: {}, tensors: {} }),
       setState: async () => {},
     },
