@@ -12,6 +12,7 @@ import {
   checkGivenOptimizer,
   checkNetwork,
   checkOptimizer,
+  presetFor,
 } from '../../src/agent/settings.ts';
 import { stateOptions, valueRange } from '../../src/agent/states.ts';
 import { createValueLearner } from '../../src/agent/value-learner.ts';
@@ -31,7 +32,7 @@ export const dqn: AgentDefinition<DqnSettings> = {
   presets: dqnPresets,
   changeable: agentChangeable,
   ofEarlierRuns: settingsOfEarlierRuns,
-  defaultPreset: ({ game, envId }) => (envId != null && game == null ? 'classic-control' : 'fast'),
+  defaultPreset: presetFor,
   check: (settings) => checkAgentSettings(settings) ?? checkOptimizer(settings) ?? checkReplay(settings),
   checkGiven: (given, settings) =>
     checkGivenEnvironment(given, settings) ??

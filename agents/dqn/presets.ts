@@ -1,4 +1,9 @@
-import { agentSettingsOfEarlierRuns, atariDefaults, optimizerDefaults } from '../../src/agent/settings.ts';
+import {
+  agentSettingsOfEarlierRuns,
+  atariDefaults,
+  minAtarDefaults,
+  optimizerDefaults,
+} from '../../src/agent/settings.ts';
 import type { Preset } from '../../src/settings/index.ts';
 import type { DqnSettings } from './config.ts';
 
@@ -90,6 +95,24 @@ export const dqnPresets = {
       beta1: 0.5,
       optimizerEpsilon: 1e-8,
       batchSize: 64,
+    },
+  },
+  minatar: {
+    about: "Young & Tian 2019, for MinAtar's games (the default with --env-id MinAtar/...)",
+    settings: {
+      ...atari,
+      ...minAtarDefaults,
+      steps: 5_000_000,
+      optimizer: 'centered-rmsprop',
+      learningRate: 2.5e-4,
+      momentum: 0.95,
+      // Theirs is 0.01 beside the square root, where ours is inside it.
+      optimizerEpsilon: 0.01 ** 2,
+      replayCapacity: 100_000,
+      learningStarts: 5_000,
+      updatePeriodSteps: 1,
+      targetUpdatePeriodSteps: 1_000,
+      epsilonDecaySteps: 100_000,
     },
   },
   'classic-control': {

@@ -12,6 +12,7 @@ import {
   checkGivenOptimizer,
   checkNetwork,
   checkOptimizer,
+  presetFor,
 } from '../../src/agent/settings.ts';
 import { stateOptions, valueRange } from '../../src/agent/states.ts';
 import { Experience } from '../../src/experience/index.ts';
@@ -30,7 +31,7 @@ export const pqn: AgentDefinition<PqnSettings> = {
   schema: pqnSchema,
   presets: pqnPresets,
   changeable: agentChangeable,
-  defaultPreset: ({ game, envId }) => (envId != null && game == null ? 'classic-control' : 'fast'),
+  defaultPreset: presetFor,
   check: (settings) => checkAgentSettings(settings) ?? checkOptimizer(settings) ?? checkRollout(settings),
   checkGiven: (given, settings) =>
     checkGivenEnvironment(given, settings) ??

@@ -1,4 +1,4 @@
-import { atariDefaults, optimizerDefaults } from '../../src/agent/settings.ts';
+import { atariDefaults, minAtarDefaults, optimizerDefaults } from '../../src/agent/settings.ts';
 import type { Preset } from '../../src/settings/index.ts';
 import type { PqnSettings } from './config.ts';
 
@@ -60,6 +60,20 @@ export const pqnPresets = {
       layerNorm: 'all',
       learningRateSchedule: 'linear',
       epochs: 4,
+    },
+  },
+  minatar: {
+    about: "Gallici et al. 2025 on MinAtar's games (the default with --env-id MinAtar/...)",
+    settings: {
+      ...atari,
+      ...minAtarDefaults,
+      steps: 10_000_000,
+      learningRate: 5e-4,
+      learningRateSchedule: 'linear',
+      numEnvs: 128,
+      rolloutSteps: 32,
+      minibatches: 32,
+      epsilonEnd: 0.05,
     },
   },
   'classic-control': {

@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { SetupFault, setupLog } from './faults.mjs';
 import { findProject, isInstalled, packageRoot, setupCommand, setupCommandWith } from './place.mjs';
-import { ensureSetUp, missingPart } from './steps.mjs';
+import { ensureSetUp, minatarOnly, missingPart } from './steps.mjs';
 
 const usage = isInstalled
   ? `Usage: ${setupCommand} [OPTIONS]
@@ -26,6 +26,7 @@ const help = `${usage}
 Options:
   --gpu      TensorFlow for NVIDIA GPUs (10.5 GB of disk; the default where such a GPU is found)
   --cpu      TensorFlow for the CPU only (2.5 GB of disk)
+  --minatar  MinAtar's games too, which a run in one of them installs by itself
   --force    do every step anew, needed or not
   --help     show this text
 
@@ -42,6 +43,7 @@ export async function setUp(args) {
   const options = {
     gpu: { type: /** @type {const} */ ('boolean') },
     cpu: { type: /** @type {const} */ ('boolean') },
+    minatar: { type: /** @type {const} */ ('boolean') },
     force: { type: /** @type {const} */ ('boolean') },
     help: { type: /** @type {const} */ ('boolean') },
   };
@@ -57,10 +59,16 @@ export async function setUp(args) {
     return;
   }
   /** @type {import('./steps.mjs').Project} */
-  const project = { root: findProjectOrExit(), force: chosen.force ?? false };
+  const project = { root: findProjectOrExit(), force: chosen.force ?? false, minatar: chosen.minatar ?? false };
   if (chosen.gpu) project.flavour = 'gpu';
   if (chosen.cpu) project.flavour = 'cpu';
   if (!(await ensureOrExit(project, process.stdout))) process.stdout.write('Everything is up to date.\n');
+}
+
+/** Installs MinAtar's games alone; what it does goes to stderr. */
+export async function addMinAtar() {
+  survivePipes();
+  await ensureOrExit({ root: findProjectOrExit() }, process.stderr, minatarOnly);
 }
 
 /** @param {string[]} args the command's name and its own arguments */
@@ -149,10 +157,14 @@ function survivePipes() {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 }
 
-/** @param {import('./steps.mjs').Project} project @param {NodeJS.WriteStream} stream */
-async function ensureOrExit(project, stream) {
+/**
+ * @param {import('./steps.mjs').Project} project
+ * @param {NodeJS.WriteStream} stream
+ * @param {readonly import('./steps.mjs').Step[]} [steps]
+ */
+async function ensureOrExit(project, stream, steps) {
   try {
-    return await toItsEnd(() => ensureSetUp(project, stream));
+    return await toItsEnd(() => ensureSetUp(project, stream, steps));
   } catch (error) {
     if (error instanceof SetupFault) fail(error.message, 2);
     fail(`Set-up failed unexpectedly: ${/** @type {Error} */ (error).stack}`, 1);

@@ -115,14 +115,26 @@ function mustBeMadeAnew({ root, force }, flavour) {
  * @param {import('./progress.mjs').StepProgress} progress
  */
 async function installRequirements(root, flavour, progress) {
+  const doing = `install the Python packages (${flavour})`;
+  await pipInstall(root, doing, ['-r', requirementsPath(root, flavour)], progress);
+}
+
+/**
+ * Installs into the environment what a list of packages with hashes has.
+ * @param {string} root
+ * @param {string} doing in words
+ * @param {string[]} what pip's arguments that name the list
+ * @param {import('./progress.mjs').StepProgress} progress
+ */
+export async function pipInstall(root, doing, what, progress) {
   const options =
     '--require-hashes --only-binary=:all: --no-compile --no-input --disable-pip-version-check --progress-bar=off';
   const python = join(root, '.venv/bin/python');
   await runTool({
     root,
     tool: 'pip',
-    doing: `install the Python packages (${flavour})`,
-    command: [python, '-I', '-m', 'pip', 'install', ...options.split(' '), '-r', requirementsPath(root, flavour)],
+    doing,
+    command: [python, '-I', '-m', 'pip', 'install', ...options.split(' '), ...what],
     onLine: (line) => {
       const [, act, file, size] = /^\s*(Downloading|Using cached) (\S+?)(?: \((.*)\))?$/.exec(line) ?? [];
       const name = file?.split('/').at(-1)?.split('-')[0];

@@ -7,6 +7,7 @@ import * as bridgeLink from './bridge-link.mjs';
 import * as build from './build.mjs';
 import { asFault, SetupFault } from './faults.mjs';
 import { endLeftovers, takeLock } from './lock.mjs';
+import * as minatarGames from './minatar-games.mjs';
 import * as nativePackages from './native-packages.mjs';
 import * as npmPackages from './npm-packages.mjs';
 import { isInstalled } from './place.mjs';
@@ -19,34 +20,50 @@ import { endRunningTools, log, prepareWorkFolder, removeTemporaryFiles } from '.
  * @property {string} root
  * @property {'cpu' | 'gpu'} [flavour] as asked for
  * @property {boolean} [force] do every step, needed or not
+ * @property {boolean} [minatar] MinAtar's games too
  */
 
-const steps = isInstalled ? [nativePackages, python, addon, bridgeLink] : [npmPackages, python, addon, build];
+const allSteps = isInstalled ? [nativePackages, python, addon, bridgeLink] : [npmPackages, python, addon, build];
+
+/**
+ * @typedef {object} Step
+ * @property {string} title
+ * @property {(project: Project) => string | undefined} problem why there is something to do
+ * @property {(project: Project) => void} preflight throws what can be known before the work
+ * @property {(project: Project, progress: import('./progress.mjs').StepProgress) => Promise<void>} run
+ */
+
+/** @param {Project} project @returns {readonly Step[]} */
+const stepsOf = ({ minatar }) => (minatar ? [...allSteps, minatarGames] : allSteps);
+
+/** MinAtar's games alone. */
+export const minatarOnly = [minatarGames];
 
 /**
  * Brings the project folder into order. Takes milliseconds where nothing is to be done.
  *
  * @param {Project} project
  * @param {NodeJS.WriteStream} stream where progress is shown
+ * @param {readonly Step[]} [steps]
  * @returns {Promise<boolean>} whether there was anything to do
  * @throws {SetupFault} for what the user can mend
  */
-export async function ensureSetUp(project, stream) {
+export async function ensureSetUp(project, stream, steps = stepsOf(project)) {
   try {
-    if (!project.force && pendingSteps(project).length === 0) return false;
+    if (!project.force && pendingSteps(project, steps).length === 0) return false;
     if (process.platform !== 'linux') {
       throw new SetupFault(
         `weightnorm-rl runs on Linux, and this is ${process.platform}: use a Linux machine, WSL or a container.`,
       );
     }
-    return await whileInterruptible(() => underLock(project, stream));
+    return await whileInterruptible(() => underLock(project, stream, steps));
   } catch (error) {
     throw asFault(error);
   }
 }
 
-/** @param {Project} project @param {NodeJS.WriteStream} stream */
-async function underLock(project, stream) {
+/** @param {Project} project @param {NodeJS.WriteStream} stream @param {readonly Step[]} steps */
+async function underLock(project, stream, steps) {
   // A reader that went away (as in `npm run setup | head`) is no reason to stop half-way.
   const ignore = () => {};
   stream.on('error', ignore);
@@ -55,7 +72,7 @@ async function underLock(project, stream) {
   );
   try {
     await endLeftovers(project.root);
-    const pending = pendingSteps(project);
+    const pending = pendingSteps(project, steps);
     if (pending.length === 0) return false;
     // Every fault that can be known before the long work is known now.
     for (const step of pending) step.preflight(project);
@@ -91,15 +108,15 @@ async function underLock(project, stream) {
  * @returns {string | undefined} what of it the commands need and do not have
  */
 export function missingPart(project) {
-  for (const step of steps) {
+  for (const step of allSteps) {
     const reason = step === bridgeLink ? undefined : step.problem(project);
     if (reason !== undefined) return reason;
   }
   return undefined;
 }
 
-/** @param {Project} project */
-function pendingSteps(project) {
+/** @param {Project} project @param {readonly Step[]} steps */
+function pendingSteps(project, steps) {
   return project.force ? steps : steps.filter((step) => step.problem(project) !== undefined);
 }
 

@@ -6,6 +6,7 @@ import {
   type VectorEnvOptions,
 } from 'gymnasium-js-bridge';
 import { SettingError } from '../settings/index.ts';
+import { installMinAtar } from './minatar.ts';
 import { type AgentSettings, checkEnvId } from './settings.ts';
 
 /** Emulator frames of an agent step. */
@@ -44,6 +45,7 @@ export async function makeEnv(
   note?: (line: string) => void,
   beforeRestart?: () => Promise<void>,
 ): Promise<VectorEnv> {
+  await installMinAtar(settings.envId, note);
   try {
     return await makeVectorEnv({ ...envOptions(settings), ...restartOptions(note, beforeRestart) });
   } catch (error) {

@@ -22,6 +22,7 @@ import { assignVariables } from '../runs/variables.ts';
 import { SettingError } from '../settings/index.ts';
 import type { AnyAgentDefinition } from './definition.ts';
 import { envOptions, noteEndless } from './environment.ts';
+import { installMinAtar } from './minatar.ts';
 import type { NetworkFactory } from './networks.ts';
 import { createPlayer, type Player } from './player.ts';
 import { type AgentSettings, checkEnvironment } from './settings.ts';
@@ -129,6 +130,7 @@ export async function evaluateAgentRun(
     numEnvs: Math.min(episodes, MOST_ENVS),
   };
   const loadNetwork = await readNetwork(checkpoint.path);
+  if (options.env === undefined) await installMinAtar(settings.envId, note);
   const env = options.env ?? (await makeVectorEnv({ ...envOptions(evaluated), seed, ...restartOptions(note) }));
   let player: Player | undefined;
   try {

@@ -248,6 +248,27 @@ export function checkAgentSettings({ game, envId }: AgentSettings): SettingProbl
   return envId !== null && /[/]|-v\d+$/.test(envId) ? checkEnvId(envId) : undefined;
 }
 
+/** Whether an id names one of MinAtar's games (Young & Tian 2019), such as `MinAtar/Breakout-v1`. */
+export function isMinAtar(envId: string | null | undefined): boolean {
+  return envId?.startsWith('MinAtar/') ?? false;
+}
+
+/** The preset for the kind of environment that was given: the kinds are the presets' names. */
+export function presetFor({ game, envId }: Partial<AgentSettings>): 'fast' | 'minatar' | 'classic-control' {
+  if (envId == null || game != null) return 'fast';
+  return isMinAtar(envId) ? 'minatar' : 'classic-control';
+}
+
+/** What the presets for MinAtar share: its games at 10 x 10 channels, whose agent steps are its frames. */
+export const minAtarDefaults = {
+  frameStack: 1,
+  lifeLossTerminates: false,
+  clipRewards: false,
+  network: 'minatar',
+  hiddenUnits: [128],
+  evaluationEpsilon: 0,
+} satisfies Partial<AgentSettings>;
+
 /** What is wrong with an id that Gymnasium's environments are to be made by. */
 export function checkEnvId(envId: string): SettingProblem | undefined {
   if (!isAtariId(envId)) return undefined;

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, names, protocol
+from . import checks, minatar_games, names, protocol
 from .vector import Batch, Spec, StepBatch
 
 # How observations travel: JavaScript has a typed array for each of these.
@@ -141,9 +141,14 @@ def make_envs(
                 f'{env_id}: "{name}" in "envOptions" is no option of an environment: leave it out'
             )
     limit = {} if max_episode_steps is None else {"max_episode_steps": max_episode_steps}
-    screen = {"render_mode": "rgb_array", "wrappers": [add_screen]} if has_screen else {}
+    wrappers = [minatar_games.seeded] if minatar_games.is_minatar(env_id) else []
+    screen = {"render_mode": "rgb_array"} if has_screen else {}
+    if has_screen:
+        wrappers.append(add_screen)
     module = module_of(env_id).removesuffix(":")
     try:
+        if minatar_games.is_minatar(env_id):
+            minatar_games.register()
         if has_screen and "rgb_array" not in render_modes(env_id):
             raise protocol.UnsupportedEnv(
                 f"{env_id} has no screen to show: it draws no pictures (render mode rgb_array)"
@@ -154,6 +159,7 @@ def make_envs(
             # Not an environment's own vector version: those take one seed for all their copies.
             vectorization_mode="sync",
             vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED},
+            **({"wrappers": wrappers} if wrappers else {}),
             **limit,
             **screen,
             **options,

@@ -1,0 +1,44 @@
+// MinAtar's games, which are installed when a run first asks for one.
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { findPython } from 'gymnasium-js-bridge';
+import { SettingError } from '../settings/index.ts';
+import { isMinAtar } from './settings.ts';
+
+/**
+ * Installs MinAtar into the Python environment that set-up made, where an id names a game of it and it is missing. Another
+ * Python is its owner's: there the environment says what to install.
+ * @param note Hears of it.
+ * @throws SettingError where it cannot be had.
+ */
+export async function installMinAtar(envId: string | null, note?: (line: string) => void): Promise<void> {
+  if (!isMinAtar(envId)) return;
+  const python = findPython();
+  if (!existsSync(join(dirname(python), '../setup-stamp.json')) || (await hasMinAtar(python))) return;
+  note?.('installing MinAtar, which this environment needs (once)');
+  try {
+    await promisify(execFile)(process.execPath, [join(scriptsFolder(), 'setup/minatar.mjs')]);
+  } catch (error) {
+    const { stderr, message } = error as Error & { stderr?: string };
+    const reason = stderr?.trim().split('\n').at(-1) || message;
+    throw new SettingError({ key: 'envId', value: envId, reason: `needs MinAtar, which is not there: ${reason}` });
+  }
+}
+
+async function hasMinAtar(python: string): Promise<boolean> {
+  const look = 'import importlib.util as u, sys; sys.exit(u.find_spec("minatar") is None)';
+  return promisify(execFile)(python, ['-I', '-c', look]).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The folder `scripts` of this package, from its sources and from `dist`. */
+function scriptsFolder(): string {
+  const here = fileURLToPath(new URL('.', import.meta.url));
+  const folders = ['../../scripts', '../../../scripts'].map((path) => join(here, path));
+  return folders.find((folder) => existsSync(join(folder, 'setup/minatar.mjs')))!;
+}
