@@ -86,6 +86,25 @@ export function runCommand(name: string, ...args: string[]): Promise<Ending> {
   return start(process.execPath, [commandFile(name), ...args]).ended;
 }
 
+/**
+ * Runs commands that end at once, such as those that refuse their input, one after the other in one process: starting
+ * Node.js and reading tfjs takes far longer than what they do. Each runs as it would in a process of its own.
+ * @param cases Each the name of a command and its arguments.
+ */
+export function runCommands(cases: readonly (readonly string[])[]): () => Promise<Ending[]> {
+  let endings: Promise<Ending[]> | undefined;
+  return () => {
+    endings ??= startGroup(process.execPath, [
+      join(mainRoot, 'test/many-commands.mjs'),
+      JSON.stringify(cases),
+    ]).ended.then(({ stdout, stderr }) => {
+      if (stdout === '') throw new Error(`the commands did not come to an end: ${stderr}`);
+      return JSON.parse(stdout);
+    });
+    return endings;
+  };
+}
+
 /** Starts a command as the README says. */
 export function startNpm(name: string, args: string[]): Started {
   return startGroup('npm', ['run', '--silent', name, '--', ...args]);

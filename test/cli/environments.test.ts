@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startCommand } from '../processes.ts';
+import { runCommands, startCommand } from '../processes.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -15,7 +15,7 @@ const id = (name: string) => `bridge_test_envs:${name}-v0`;
 const trainAgent = (...args: string[]) => startCommand('train-agent', args).ended;
 
 describe('is refused with exit code 2', () => {
-  test.each([
+  const cases: [string[], string][] = [
     [['--env-id', 'ALE/Pong-v5'], '--env-id ALE/Pong-v5 names an Atari game: give --game Pong'],
     [['--env-id', 'PongNoFrameskip-v4'], '--env-id PongNoFrameskip-v4 names an Atari game: give --game Pong'],
     [['--env-id', 'Pong'], '--env-id Pong names an Atari game: give --game Pong'],
@@ -35,9 +35,11 @@ describe('is refused with exit code 2', () => {
     [['--env-id', 'CartPole-v1', '--env-option', 'a'], "argument 'a' is invalid. It takes key=value."],
     [['--env-id', 'CartPole-v1', '--env-option', 'a=1', '--env-option', 'a=2'], '"a" was given before'],
     [['--env-id', 'CartPole-v1', '--n-step', '40000'], 'is too early: 1 environments and 40000-step returns'],
-  ])('%j', async (args, expected) => {
-    const runDir = join(folder, 'refused');
-    const { code, stdout, stderr } = await trainAgent(...args, '--run-dir', runDir);
+  ];
+  const runDir = join(tmpdir(), `refused-${process.pid}`);
+  const endings = runCommands(cases.map(([args]) => ['train-agent', ...args, '--run-dir', runDir]));
+  test.each(cases.map(([args, expected], i) => [args, expected, i] as const))('%j', async (_, expected, i) => {
+    const { code, stdout, stderr } = (await endings())[i];
     const line = stderr.trim().split('\n').at(-1)!;
     expect(line).toContain(expected);
     expect(line.startsWith('train-agent: ')).toBe(true);

@@ -19,6 +19,10 @@ import {
 } from '../processes.ts';
 import { checkpointsOf, metricsOf } from './run-folder.ts';
 
+// `npm run test:faults` sends more signals, and to more processes.
+const isLong = process.env.WEIGHTNORM_FAULTS === 'long';
+const MORE_SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGUSR2'];
+
 let folder: string;
 let runs = 0;
 beforeAll(() => {
@@ -62,16 +66,19 @@ describe('a request to stop saves, whoever gets it', () => {
   const toNpm = ({ pid }: Started) => pid;
   const toTrainer = ({ pid }: Started) => trainerOf(pid)!;
 
-  test.each<[NodeJS.Signals, string, (started: Started) => number, typeof startNpm]>([
+  const toWhoStarted: [NodeJS.Signals, string, (started: Started) => number, typeof startNpm][] = [
     ['SIGTERM', 'the process group', toGroup, startNpm],
+    ['SIGKILL', 'npm', toNpm, startNpm],
+    ['SIGINT', 'npx', toNpm, startNpx],
+  ];
+  const more: typeof toWhoStarted = [
     ['SIGINT', 'the process group', toGroup, startNpm],
     ['SIGHUP', 'the process group', toGroup, startNpm],
     ['SIGTERM', 'npm', toNpm, startNpm],
     ['SIGINT', 'npm', toNpm, startNpm],
-    ['SIGKILL', 'npm', toNpm, startNpm],
     ['SIGTERM', 'npx', toNpm, startNpx],
-    ['SIGINT', 'npx', toNpm, startNpx],
-  ])('%s to %s', async (name, _, target, startRun) => {
+  ];
+  test.each([...toWhoStarted, ...(isLong ? more : [])])('%s to %s', async (name, _, target, startRun) => {
     const runDir = newRun();
     const started = startRun('train-agent', endless(runDir));
     await learning(runDir, started);
@@ -80,7 +87,7 @@ describe('a request to stop saves, whoever gets it', () => {
     await expectSaved(runDir, started);
   });
 
-  test.each<[NodeJS.Signals]>([['SIGTERM'], ['SIGINT'], ['SIGHUP'], ['SIGQUIT'], ['SIGUSR1'], ['SIGUSR2']])(
+  test.each<NodeJS.Signals>(['SIGTERM', 'SIGHUP', 'SIGUSR1', ...(isLong ? MORE_SIGNALS : [])])(
     '%s to the trainer',
     async (name) => {
       const runDir = newRun();

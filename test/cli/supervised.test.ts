@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSafetensors } from '../../src/files/safetensors.ts';
 import { Generator } from '../../src/random/index.ts';
-import { printed, runCommand, startCommand } from '../processes.ts';
+import { printed, runCommand, runCommands, startCommand } from '../processes.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -281,9 +281,10 @@ describe('bad input ends with one line and exit code 2', () => {
       '--warm-up 0.6 ends after --decay-start 0.5: give a share of the run that is not larger',
     ],
   };
-  for (const [name, [args, message]] of Object.entries(cases)) {
+  const endings = runCommands(Object.values(cases).map(([args]) => ['train-supervised', ...args]));
+  for (const [i, [name, [, message]]] of Object.entries(cases).entries()) {
     test(name, async () => {
-      const { code, stdout, stderr } = await runCommand('train-supervised', ...args);
+      const { code, stdout, stderr } = (await endings())[i];
       expect(code, stderr).toBe(2);
       expect(stdout).toBe('');
       const lines = stderr.split('\n').filter((line) => line.startsWith('train-supervised: '));

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { printed, runCommand, startCommand } from '../processes.ts';
+import { printed, runCommand, runCommands, startCommand } from '../processes.ts';
 import { until } from '../until.ts';
 import { metricsOf } from './run-folder.ts';
 
@@ -72,8 +72,9 @@ test('a file that will not do is named in one line with exit code 2, and no fold
     [unknown, /unknown\.json: learningrate 1 is no setting of dqn: did you mean learningRate\?$/],
     [folder, /: cannot be read: it is a folder \(EISDIR\)$/],
   ];
-  for (const [file, expected] of cases) {
-    const { code, stdout, stderr } = await runCommand('sweep', file, '--out', out);
+  const endings = await runCommands(cases.map(([file]) => ['sweep', file, '--out', out]))();
+  for (const [i, [, expected]] of cases.entries()) {
+    const { code, stdout, stderr } = endings[i];
     expect(stderr.trimEnd()).toMatch(expected);
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
     expect([code, stdout]).toEqual([2, '']);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { optionName } from '../../src/cli/schema-options.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
-import { printed, runCommand, startCommand } from '../processes.ts';
+import { printed, runCommand, runCommands, startCommand } from '../processes.ts';
 import { until } from '../until.ts';
 
 let folder: string;
@@ -24,13 +24,13 @@ const metrics = () =>
 describe('a run on Enduro, from training to film', () => {
   test('train-agent ends with exit 0, a checkpoint, metrics and a bounded loss', async () => {
     const { code, stdout, stderr } = await runCommand(
-      ...['train-agent', '--game', 'Enduro', '--steps', '1200', '--learning-starts', '200', '--run-dir', run],
-      ...['--log-period-steps', '100', '--max-episode-frames', '600', '--hidden-units', '64'],
+      ...['train-agent', '--game', 'Enduro', '--steps', '800', '--learning-starts', '200', '--run-dir', run],
+      ...['--log-period-steps', '50', '--max-episode-frames', '400', '--hidden-units', '64'],
     );
     expect(stderr).toContain('TensorFlow 2.21.0 on ');
     expect(code, stderr).toBe(0);
-    expect(stdout).toContain('Finished at agent step 1200');
-    expect(readdirSync(join(run, 'checkpoints'))).toEqual(['1200']);
+    expect(stdout).toContain('Finished at agent step 800');
+    expect(readdirSync(join(run, 'checkpoints'))).toEqual(['800']);
     expect(readdirSync(join(run, 'tensorboard')).some((name) => name.includes('tfevents'))).toBe(true);
     expect(existsSync(join(run, 'run.lock'))).toBe(false);
     const losses = metrics().filter((line) => 'loss' in line);
@@ -50,7 +50,7 @@ describe('a run on Enduro, from training to film', () => {
 
   let recording: string;
   test('evaluate-agent gives the same scores for the same seed, and records', async () => {
-    const args = ['--run', run, '--episodes', '2', '--seed', '5', '--max-episode-frames', '1200', '--json'];
+    const args = ['--run', run, '--episodes', '2', '--seed', '5', '--max-episode-frames', '800', '--json'];
     const [first, second] = [
       await runCommand('evaluate-agent', ...args, '--record'),
       await runCommand('evaluate-agent', ...args),
@@ -64,7 +64,7 @@ describe('a run on Enduro, from training to film', () => {
       seed: expect.any(Number),
     });
     expect(scores.meanReturn).toBe((scores.episodes[0].return + scores.episodes[1].return) / 2);
-    expect(scores).toMatchObject({ protocol: 'nature', epsilon: 0.05, checkpointAgentSteps: 1200 });
+    expect(scores).toMatchObject({ protocol: 'nature', epsilon: 0.05, checkpointAgentSteps: 800 });
     const withoutRecording = (episodes: { recording?: string }[]) => episodes.map(({ recording, ...rest }) => rest);
     expect(JSON.parse(second.stdout).episodes).toEqual(withoutRecording(scores.episodes));
     recording = scores.episodes[1].recording;
@@ -79,27 +79,27 @@ describe('a run on Enduro, from training to film', () => {
   });
 
   test('--resume goes on to a later step', async () => {
-    const { code, stderr } = await runCommand('train-agent', '--run-dir', run, '--resume', '--steps', '1300');
+    const { code, stderr } = await runCommand('train-agent', '--run-dir', run, '--resume', '--steps', '900');
     expect(code, stderr).toBe(0);
-    expect(readdirSync(join(run, 'checkpoints')).sort()).toEqual(['1200', '1300']);
+    expect(readdirSync(join(run, 'checkpoints')).sort()).toEqual(['800', '900']);
   });
 
   test('a damaged checkpoint is named, and the one before it is used; asked for by name it is exit 2', async () => {
-    const file = join(run, 'checkpoints', '1300', 'state.safetensors');
+    const file = join(run, 'checkpoints', '900', 'state.safetensors');
     writeFileSync(file, readFileSync(file).subarray(0, 5000));
     const named = `${file}: its content has changed since it was written`;
     const evaluating = ['--run', run, '--episodes', '1', '--max-episode-frames', '400', '--json'];
     const evaluated = await runCommand('evaluate-agent', ...evaluating);
     expect(evaluated.code, evaluated.stderr).toBe(0);
     expect(evaluated.stderr).toContain(named);
-    expect(JSON.parse(evaluated.stdout).checkpointAgentSteps).toBe(1200);
-    const asked = await runCommand('evaluate-agent', ...evaluating, '--checkpoint', '1300');
+    expect(JSON.parse(evaluated.stdout).checkpointAgentSteps).toBe(800);
+    const asked = await runCommand('evaluate-agent', ...evaluating, '--checkpoint', '900');
     expect(asked.code).toBe(2);
     expect(asked.stderr.trim().split('\n').at(-1)).toContain(`evaluate-agent: ${named}`);
-    const resumed = await runCommand('train-agent', '--run-dir', run, '--resume', '--steps', '1240', '--json');
+    const resumed = await runCommand('train-agent', '--run-dir', run, '--resume', '--steps', '840', '--json');
     expect(resumed.code, resumed.stderr).toBe(0);
     expect(resumed.stderr).toContain(named);
-    expect(JSON.parse(resumed.stdout)).toMatchObject({ run, agentSteps: 1240, interrupted: false });
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ run, agentSteps: 840, interrupted: false });
   });
 });
 
@@ -128,7 +128,7 @@ test('the second Ctrl-C exits at once', async () => {
 });
 
 describe('bad input gives one line and exit code 2', () => {
-  test.each([
+  const cases: [string[], string][] = [
     [['train-agent'], 'no environment: name one with --game'],
     [['train-agent', '--game', 'Enduroo', '--run-dir', 'RUN'], 'enduro'],
     [['train-agent', '--game', 'Enduro', '--stpes', '5'], "unknown option '--stpes' (Did you mean --steps?)"],
@@ -156,10 +156,11 @@ describe('bad input gives one line and exit code 2', () => {
     [['evaluate-agent', '--run', 'RUN'], 'does not exist'],
     [['evaluate-agent', '--run', 'RUN', '--episodes', '-1'], '--episodes'],
     [['evaluate-agent', '--run', 'RUN', '--protocol', 'mine'], 'nature, machado'],
-  ])('%j', async (words, expected) => {
-    const missing = join(folder, 'missing');
-    const [name, ...args] = words.map((word) => (word === 'RUN' ? missing : word));
-    const { code, stdout, stderr } = await runCommand(name, ...args);
+  ];
+  const missing = join(tmpdir(), `no-such-run-${process.pid}`);
+  const endings = runCommands(cases.map(([words]) => words.map((word) => (word === 'RUN' ? missing : word))));
+  test.each(cases.map(([words, expected], i) => [words, expected, i] as const))('%j', async ([name], expected, i) => {
+    const { code, stdout, stderr } = (await endings())[i];
     const line = stderr.trim().split('\n').at(-1);
     expect(line).toContain(expected);
     expect(line!.startsWith(`${name}: `)).toBe(true);

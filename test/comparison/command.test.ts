@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { mainRoot, runCommand } from '../processes.ts';
+import { mainRoot, runCommand, runCommands } from '../processes.ts';
 
 const fixture = (name: string) => join(mainRoot, 'test/fixtures/runs-0.1.0', name);
 
@@ -53,7 +53,7 @@ test('what cannot be compared is named in one line, exit code 2', async () => {
     [[first, '--force'], /--force goes with --out/],
     [[first, '--out', join(nothing, 'report.html')], /nothing/],
   ];
-  const endings = await Promise.all(cases.map(([args]) => runCommand('compare-runs', ...args)));
+  const endings = await runCommands(cases.map(([args]) => ['compare-runs', ...args]))();
   for (const [i, { code, stdout, stderr }] of endings.entries()) {
     const [args, expected] = cases[i];
     expect(stderr, args.join(' ')).toMatch(expected);
