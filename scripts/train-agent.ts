@@ -19,7 +19,7 @@ const command = newCommand(
 )
   .option('--agent <name>', `which: ${Object.keys(agents).join(', ')} (default: ${DEFAULT_AGENT})`)
   .option('--trust-modules', 'with --resume: import the Python module that the run folder names as its environment')
-  .option('--preset <name>', 'named settings, see below (default: fast; classic-control with --env-id)');
+  .option('--preset <name>', 'named settings, see below (default: fast; with --env-id classic-control, or minatar)');
 addTrainingOptions(command, 'runs/<environment>[-<agent>]-<preset>-seed<seed>').addHelpText(
   'after',
   `
@@ -34,7 +34,8 @@ Examples:
   train-agent --game Enduro
   train-agent --game pong --preset dopamine --run-dir runs/pong
   train-agent --run-dir runs/pong --resume
-  train-agent --env-id CartPole-v1`,
+  train-agent --env-id CartPole-v1
+  train-agent --agent pqn --env-id MinAtar/Breakout-v1`,
 );
 const schema = addAllSettings(command, agents);
 

@@ -17,10 +17,12 @@ import { isMinAtar } from './settings.ts';
 export async function installMinAtar(envId: string | null, note?: (line: string) => void): Promise<void> {
   if (!isMinAtar(envId)) return;
   const python = findPython();
-  if (!existsSync(join(dirname(python), '../setup-stamp.json')) || (await hasMinAtar(python))) return;
+  const environment = dirname(dirname(python));
+  if (!existsSync(join(environment, 'setup-stamp.json')) || (await hasMinAtar(python))) return;
   note?.('installing MinAtar, which this environment needs (once)');
   try {
-    await promisify(execFile)(process.execPath, [join(scriptsFolder(), 'setup/minatar.mjs')]);
+    const script = join(scriptsFolder(), 'setup/minatar.mjs');
+    await promisify(execFile)(process.execPath, [script], { cwd: dirname(environment) });
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string };
     const reason = stderr?.trim().split('\n').at(-1) || message;

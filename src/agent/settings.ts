@@ -77,7 +77,7 @@ export const optimizerSettings = {
   optimizer: choice('update rule', ['adam', 'adamax', 'centered-rmsprop', 'radam', 'sgd']),
   learningRate: number('step size', 'per update', Number.MIN_VALUE),
   learningRateSchedule: choice(
-    'after the warm-up the step size stays, or falls to learningRateEnd at the end of the run',
+    'after the warm-up the step size stays, or falls until the end of the run',
     LEARNING_RATE_SCHEDULES,
   ),
   learningRateWarmupSteps: wholeNumber(
@@ -354,11 +354,27 @@ export function checkGivenExploration(
   };
 }
 
+/** The settings that not every update rule has, and the rules that have them. */
+const RULES_WITH = {
+  beta1: ['adam', 'adamax', 'radam'],
+  beta2: ['adam', 'adamax', 'radam'],
+  decay: ['centered-rmsprop'],
+  momentum: ['centered-rmsprop', 'sgd'],
+  optimizerEpsilon: ['adam', 'adamax', 'radam', 'centered-rmsprop'],
+} satisfies Partial<Record<keyof OptimizerSettings, OptimizerSettings['optimizer'][]>>;
+
 /** A setting of an optimizer that was given and does nothing beside the others. */
 export function checkGivenOptimizer(
   given: Partial<OptimizerSettings>,
-  { learningRateSchedule, weightProjection }: OptimizerSettings,
+  { optimizer, learningRateSchedule, weightProjection }: OptimizerSettings,
 ): SettingProblem | undefined {
+  const foreign = (Object.keys(RULES_WITH) as (keyof typeof RULES_WITH)[]).find(
+    (name) => given[name] !== undefined && !(RULES_WITH[name] as string[]).includes(optimizer),
+  );
+  if (foreign !== undefined) {
+    const mend = `leave it out, or give {optimizer} ${RULES_WITH[foreign].join(' or ')}`;
+    return { key: foreign, value: given[foreign], reason: `does nothing with {optimizer} ${optimizer}`, mend };
+  }
   if (given.learningRateEnd !== undefined && learningRateSchedule === 'constant') {
     const reason = 'does nothing with {learningRateSchedule} constant';
     const mend = 'leave it out, or give {learningRateSchedule} linear or cosine';

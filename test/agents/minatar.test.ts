@@ -105,6 +105,21 @@ test('episodes are recorded and verified, whatever was played before them', asyn
   }
 });
 
+test('pictures of a game show each channel in a colour, and its package is known', async () => {
+  const env = await makeVectorEnv({ id: 'MinAtar/SpaceInvaders-v1', seed: 1, screen: true });
+  try {
+    expect(env.info.packages).toMatchObject({ minatar: '1.0.15' });
+    expect(env.observationSpace.shape).toEqual([160, 160, 3]);
+    const { observations } = await env.reset();
+    const colours = new Set(Array.from({ length: 160 * 160 }, (_, i) => observations.slice(3 * i, 3 * i + 3).join()));
+    // The background, the cannon and the aliens, of which channels overlap.
+    expect(colours.has('0,0,0')).toBe(true);
+    expect(colours.size).toBe(3);
+  } finally {
+    await env.close();
+  }
+});
+
 test('a game that there is not is named', async () => {
   await expect(train({ env: 'MinAtar/Brakeout-v1', ...small.dqn, steps: 80 })).rejects.toThrow(
     'no Gymnasium environment "MinAtar/Brakeout-v1"; nearest: MinAtar/Breakout-v',

@@ -120,6 +120,10 @@ describe.each(Object.keys(agents))('%s', (agent) => {
   test('refuses what does nothing beside its other settings', async () => {
     const given: [TrainOptions, string][] = [
       [{ learningRateEnd: 1e-5 }, 'learningRateEnd 0.00001 does nothing with learningRateSchedule constant'],
+      [
+        { optimizer: 'sgd', beta1: 0.5 },
+        'beta1 0.5 does nothing with optimizer sgd: leave it out, or give optimizer adam or adamax or radam',
+      ],
       [{ weightProjectionOutputs: true }, 'weightProjectionOutputs true does nothing with weightProjection none'],
       [
         { weightProjection: 'direction', normalization: 'none' },

@@ -83,7 +83,7 @@ class GymnasiumEnvs:
             ),
             num_actions=int(action_space.n),
             action_meanings=None,
-            packages={"gymnasium": gymnasium.__version__, "numpy": np.__version__},
+            packages={"gymnasium": gymnasium.__version__, "numpy": np.__version__, **minatar_games.version(env_id)},
             rom=None,
             frames_per_second=float(self.envs.envs[0].metadata.get("render_fps", 30)) if has_screen else None,
         )

@@ -5,6 +5,7 @@ before. And pictures need no seaborn.
 """
 
 import logging
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,11 @@ COLOURS = np.array(
 
 def is_minatar(env_id: str) -> bool:
     return env_id.startswith("MinAtar/")
+
+
+def version(env_id: str) -> dict[str, str]:
+    """MinAtar's, for the packages that an environment was made with."""
+    return {"minatar": metadata.version("minatar")} if is_minatar(env_id) else {}
 
 
 def register() -> None:
