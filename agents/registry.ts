@@ -1,10 +1,14 @@
 import type { AnyAgentDefinition } from '../src/agent/definition.ts';
 import { unknownName } from '../src/settings/index.ts';
+import { c51 } from './c51/index.ts';
 import { dqn } from './dqn/index.ts';
+import { iqn } from './iqn/index.ts';
 import { pqn } from './pqn/index.ts';
+import { qrDqn } from './qr-dqn/index.ts';
+import { rainbow } from './rainbow/index.ts';
 
 /** Every agent by its name; the first is the default. */
-export const agents: Readonly<Record<string, AnyAgentDefinition>> = { dqn, pqn };
+export const agents: Readonly<Record<string, AnyAgentDefinition>> = { dqn, c51, 'qr-dqn': qrDqn, rainbow, iqn, pqn };
 
 export const DEFAULT_AGENT = 'dqn';
 

@@ -11,12 +11,15 @@ import { type AgentRunOptions, type ResumeOptions, resumeAgentRun, startAgentRun
 import type { Run } from '../src/runs/run.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
 import { resolveSettings, SettingError } from '../src/settings/index.ts';
+import type { C51Settings } from './c51/config.ts';
 import type { DqnSettings } from './dqn/config.ts';
+import type { IqnSettings } from './iqn/config.ts';
 import type { PqnSettings } from './pqn/config.ts';
+import type { QrDqnSettings } from './qr-dqn/config.ts';
 import { DEFAULT_AGENT, findAgent } from './registry.ts';
 
-/** The settings of all agents. */
-type AnySettings = DqnSettings & PqnSettings;
+/** The settings of all agents: those of Rainbow are C51's. */
+type AnySettings = DqnSettings & C51Settings & QrDqnSettings & IqnSettings & PqnSettings;
 
 /** What `train` takes: what to train on, any setting of the agent, and what is handed in. */
 export interface TrainOptions

@@ -73,20 +73,20 @@ function create(settings: Settings, env: VectorEnv): Agent {
   );
   const learner = createValueLearner({
     networks: { online, target },
-    optimizer,
-    replay: replay.options,
-    precision,
-    actionValues: q,
-    update({ states, actions, returns, discounts, nextStates }) {
+    ...{ optimizer, precision, seed, replay: replay.options },
+    actionValues: (network, states) => q(network, states),
+    update({ states, actions, returns, discounts, nextStates, weights }) {
       // y = r + gamma ((1 - epsilon) max_a Q(s', a) + epsilon mean_a Q(s', a)): what an epsilon-greedy policy expects.
       const next = q(target, nextStates);
       const best = valuesOf(next, greedyActions(next)).mul(1 - epsilon);
       const targets = returns.add(discounts.mul(best.add(next.mean<tf.Tensor1D>(1).mul(epsilon))));
-      return descend(online, optimizer, 0, () => {
+      const { priorities, ...statistics } = descend(online, optimizer, 0, () => {
         const values = q(online, states, true);
-        const loss = valuesOf(values, actions).sub(targets).square().mean<tf.Scalar>();
-        return { loss, meanQ: values.max(1).mean<tf.Scalar>() };
+        const errors = valuesOf(values, actions).sub<tf.Tensor1D>(targets);
+        const loss = errors.square().mul(weights).mean<tf.Scalar>();
+        return { loss, meanQ: values.max(1).mean<tf.Scalar>(), priorities: errors.abs<tf.Tensor1D>() };
       });
+      return { statistics, priorities };
     },
   });
   const experience = new Experience(env, replay, settings);
@@ -97,12 +97,12 @@ function create(settings: Settings, env: VectorEnv): Agent {
   const agent: Agent & Progress = {
     ...{ unit: AGENT_STEPS, position: 0, updates: 0, underWay: undefined, canBeSaved: true },
     async step(): Promise<AgentStep> {
-      const greedy = learner.act(experience.states);
+      const greedy = learner.act(experience.states, agent.position);
       const actions = exploration.choose(epsilon).map((action, lane) => (action === -1 ? greedy[lane] : action));
       const result = await env.step(actions, { nextSeeds: experience.nextSeeds });
       experience.record(actions, result);
       agent.position += env.numEnvs;
-      const learned = agent.position > 500 ? [learner.learn(experience.sample())] : [];
+      const learned = agent.position > 500 ? [learner.learn(experience.sample(), agent.updates).statistics] : [];
       agent.updates += learned.length;
       if (agent.position % 250 < env.numEnvs) learner.syncTarget();
       const { position, updates } = agent;

@@ -1,41 +1,28 @@
+import { agentSettingsOfEarlierRuns, optimizerDefaults } from '../../src/agent/settings.ts';
 import {
-  agentSettingsOfEarlierRuns,
-  atariDefaults,
-  minAtarDefaults,
-  optimizerDefaults,
-} from '../../src/agent/settings.ts';
+  adjustValueSettings,
+  classicControlChanges,
+  dopamineChanges,
+  fastChanges,
+  minAtarChanges,
+  noMunchausen,
+  plainHead,
+  uniformReplay,
+  valueDefaults,
+} from '../../src/agent/value-settings.ts';
 import type { Preset } from '../../src/settings/index.ts';
 import type { DqnSettings } from './config.ts';
 
-/** What the presets for frames share. */
-const atari = {
-  ...atariDefaults,
-  ...optimizerDefaults,
-  optimizer: 'adam',
-  learningRate: 6.25e-5,
-  beta1: 0.9,
-  beta2: 0.999,
-  decay: 0.95,
-  momentum: 0,
-  optimizerEpsilon: 1.5e-4,
-  maxGradientNorm: 0,
-  loss: 'huber',
-  discount: 0.99,
-  nStep: 1,
-  doubleQ: false,
-  batchSize: 32,
-  replayCapacity: 1_000_000,
-  replayCompression: 'none',
-  learningStarts: 50_000,
-  updatePeriodSteps: 4,
-  targetUpdatePeriodSteps: 10_000,
-  exploration: 'epsilon-greedy',
-  holdExponent: 2,
-  longestHoldSteps: 500,
-  epsilonStart: 1,
-  epsilonEnd: 0.1,
-  epsilonDecaySteps: 1_000_000,
-} satisfies DqnSettings;
+/** What the presets share. */
+const defaults = { ...valueDefaults, ...plainHead, ...noMunchausen, loss: 'huber' } satisfies DqnSettings;
+
+/** Nature's optimizer for a gradient that is the mean over the batch. */
+const natureOptimizer = {
+  optimizer: 'centered-rmsprop',
+  learningRate: 2.5e-4,
+  // Nature's 0.01 belongs to a gradient summed over its batch of 32; ours is the mean.
+  optimizerEpsilon: 0.01 / 32 ** 2,
+} as const;
 
 /** Each says what it is; docs/dqn.md lists where each differs from its source. */
 export const dqnPresets = {
@@ -43,52 +30,60 @@ export const dqnPresets = {
     about:
       'learns fastest per hour on 2 cores (the default): weight norm, 3-step double DQN, held exploration, 4 ' +
       'environments',
-    settings: {
-      ...atari,
-      numEnvs: 4,
-      normalization: 'weight',
-      learningRate: 1e-4,
-      nStep: 3,
-      doubleQ: true,
-      replayCapacity: 500_000,
-      replayCompression: 'delta',
-      learningStarts: 10_000,
-      targetUpdatePeriodSteps: 4_000,
-      exploration: 'temporally-extended',
-      epsilonEnd: 0.01,
-      epsilonDecaySteps: 150_000,
-    },
+    settings: { ...defaults, ...fastChanges },
+    adjust: adjustValueSettings,
   },
   nature: {
     about: 'Mnih et al. 2015',
-    settings: {
-      ...atari,
-      optimizer: 'centered-rmsprop',
-      learningRate: 2.5e-4,
-      // Nature's 0.01 belongs to a gradient summed over its batch of 32; ours is the mean.
-      optimizerEpsilon: 0.01 / 32 ** 2,
-    },
+    settings: { ...defaults, ...natureOptimizer },
+    adjust: adjustValueSettings,
   },
   dopamine: {
     about: 'Dopamine (JAX, since 2022): Adam, squared loss, sticky actions',
+    settings: { ...defaults, ...dopamineChanges, loss: 'squared' },
+    adjust: adjustValueSettings,
+  },
+  double: {
+    about: 'van Hasselt et al. 2016, tuned: as Nature with double Q, the target network copied a third as often',
     settings: {
-      ...atari,
-      padding: 'same',
-      loss: 'squared',
-      stickyActionProbability: 0.25,
-      maxNoops: 0,
-      lifeLossTerminates: false,
-      learningStarts: 20_000,
-      targetUpdatePeriodSteps: 8_000,
+      ...defaults,
+      ...natureOptimizer,
+      doubleQ: true,
+      targetUpdatePeriodSteps: 30_000,
       epsilonEnd: 0.01,
-      epsilonDecaySteps: 250_000,
       evaluationEpsilon: 0.001,
     },
+    adjust: adjustValueSettings,
+  },
+  prioritized: {
+    about: 'Schaul et al. 2016, proportional: as double with priorities, a quarter of the rate',
+    settings: {
+      ...defaults,
+      ...natureOptimizer,
+      learningRate: 2.5e-4 / 4,
+      doubleQ: true,
+      priorityExponent: 0.6,
+      targetUpdatePeriodSteps: 30_000,
+      epsilonEnd: 0.01,
+      evaluationEpsilon: 0.001,
+    },
+    adjust: adjustValueSettings,
+  },
+  munchausen: {
+    about: 'Vieillard et al. 2020: Dopamine with soft targets that reward likely actions',
+    settings: {
+      ...defaults,
+      ...dopamineChanges,
+      munchausenScale: 0.9,
+      learningRate: 5e-5,
+      optimizerEpsilon: 0.01 / 32,
+    },
+    adjust: adjustValueSettings,
   },
   'weightnorm-paper': {
     about: 'Salimans & Kingma 2016, section 5.4: Adamax, batch 64, weight norm',
     settings: {
-      ...atari,
+      ...defaults,
       normalization: 'weight',
       optimizer: 'adamax',
       learningRate: 3e-4,
@@ -96,50 +91,25 @@ export const dqnPresets = {
       optimizerEpsilon: 1e-8,
       batchSize: 64,
     },
+    adjust: adjustValueSettings,
   },
   minatar: {
     about: "Young & Tian 2019, for MinAtar's games (the default with --env-id MinAtar/...)",
     settings: {
-      ...atari,
-      ...minAtarDefaults,
-      steps: 5_000_000,
+      ...defaults,
+      ...minAtarChanges,
       optimizer: 'centered-rmsprop',
       learningRate: 2.5e-4,
       momentum: 0.95,
       // Theirs is 0.01 beside the square root, where ours is inside it.
       optimizerEpsilon: 0.01 ** 2,
-      replayCapacity: 100_000,
-      learningStarts: 5_000,
-      updatePeriodSteps: 1,
-      targetUpdatePeriodSteps: 1_000,
-      epsilonDecaySteps: 100_000,
     },
+    adjust: adjustValueSettings,
   },
   'classic-control': {
     about: 'small vector observations such as CartPole (the default with --env-id)',
-    settings: {
-      ...atari,
-      steps: 30_000,
-      frameStack: 1,
-      lifeLossTerminates: false,
-      clipRewards: false,
-      network: 'mlp',
-      hiddenUnits: [64, 64],
-      normalization: 'weight',
-      learningRate: 1e-3,
-      optimizerEpsilon: 1e-8,
-      nStep: 3,
-      doubleQ: true,
-      batchSize: 64,
-      replayCapacity: 50_000,
-      learningStarts: 500,
-      updatePeriodSteps: 2,
-      targetUpdatePeriodSteps: 500,
-      epsilonEnd: 0.02,
-      epsilonDecaySteps: 3_000,
-      evaluationEpsilon: 0,
-      checkpointPeriodSteps: 10_000,
-    },
+    settings: { ...defaults, ...classicControlChanges },
+    adjust: adjustValueSettings,
   },
 } satisfies Record<string, Preset<DqnSettings>>;
 
@@ -147,7 +117,11 @@ export const dqnPresets = {
 export const settingsOfEarlierRuns = {
   ...agentSettingsOfEarlierRuns,
   ...optimizerDefaults,
+  ...uniformReplay,
+  ...plainHead,
+  ...noMunchausen,
   exploration: 'epsilon-greedy',
-  holdExponent: atari.holdExponent,
-  longestHoldSteps: atari.longestHoldSteps,
+  holdExponent: valueDefaults.holdExponent,
+  longestHoldSteps: valueDefaults.longestHoldSteps,
+  epsilonSpread: valueDefaults.epsilonSpread,
 } satisfies Partial<DqnSettings>;

@@ -113,7 +113,8 @@ export class PqnAgent implements Agent, Progress {
   }
 
   private epsilon(): number {
-    const { epsilonStart, epsilonEnd, epsilonDecaySteps } = this.parts.settings;
+    const { exploration, epsilonStart, epsilonEnd, epsilonDecaySteps } = this.parts.settings;
+    if (exploration === 'none') return 0;
     return linearDecay(this.position, epsilonStart, epsilonEnd, epsilonDecaySteps);
   }
 

@@ -24,6 +24,7 @@ const atari = {
   exploration: 'epsilon-greedy',
   holdExponent: 2,
   longestHoldSteps: 500,
+  epsilonSpread: 0,
   epsilonStart: 1,
   epsilonEnd: 0.01,
   epsilonDecaySteps: 1_000_000,

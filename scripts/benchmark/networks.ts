@@ -1,5 +1,6 @@
 import { actionValues, dqnUpdate } from '../../agents/dqn/learner.ts';
-import { statesInput, transitionInputs } from '../../src/agent/states.ts';
+import { statesInput } from '../../src/agent/states.ts';
+import { learningStep } from '../../src/agent/value-learner.ts';
 import { greedyActions } from '../../src/losses/index.ts';
 import { natureQNetwork } from '../../src/networks/index.ts';
 import { trainableVariables } from '../../src/networks/variables.ts';
@@ -47,10 +48,7 @@ export function createLearner({ normalization, actingBatch, learningBatch, compi
       act: defineStep({ states: statesInput(actingBatch, states) }, (inputs) => ({
         actions: greedyActions(actionValues(networks.online, inputs.states)),
       })),
-      learn: defineStep(
-        transitionInputs({ ...states, batchSize: learningBatch }),
-        dqnUpdate(networks, optimizer, settings),
-      ),
+      learn: learningStep({ ...states, batchSize: learningBatch }, dqnUpdate(networks, optimizer, settings)),
       syncTarget: defineStep({}, () => assignEffectiveWeights(networks.target, networks.online)),
     },
     compileOptions,
@@ -59,7 +57,7 @@ export function createLearner({ normalization, actingBatch, learningBatch, compi
   return {
     networks,
     act: (inputs: Uint8Array) => program.steps.act.values({ states: inputs }).actions,
-    learn: (batch: Batch) => program.steps.learn.values({ ...batch }).loss[0],
+    learn: (batch: Batch) => program.steps.learn.values({ ...batch, noiseSeed: Int32Array.of(1, 1) }).loss[0],
     dispose() {
       program.dispose();
       optimizer.dispose();
@@ -87,6 +85,7 @@ export function randomBatch(random: Generator, size: number) {
     returns: Float32Array.from({ length: size }, () => random.integer(3) - 1),
     discounts: new Float32Array(size).fill(0.99),
     nextStates: randomStates(random, size),
+    weights: new Float32Array(size).fill(1),
   };
 }
 

@@ -35,6 +35,8 @@ export interface Agent extends Trainable<AgentStep> {
    * ...frameShape]. What is drawn later does not depend on it.
    */
   someStates?(count: number): FrameArray;
+  /** What its network takes for stacked states; the states alone, in the network's shape, where undefined. */
+  inputsFor?(states: tf.Tensor): tf.Tensor[];
   /** The network that plays, with the weights that it has now. */
   currentNetwork(): tf.LayersModel;
   /** Frees every tensor; the environments stay. */

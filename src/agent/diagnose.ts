@@ -28,7 +28,7 @@ export function diagnoseEvery(
       if (!crossed(step, diagnosticsPeriodSteps)) return;
       const agent = run.trainable as Agent;
       const held = agent.someStates?.(MOST_STATES);
-      const numbers = diagnose(agent.currentNetwork(), step.now.learningRate ?? learningRate, held, states);
+      const numbers = diagnose(agent, step.now.learningRate ?? learningRate, held, states);
       await run.emit({ kind: 'diagnostics', numbers });
     },
   };
@@ -42,23 +42,25 @@ export function diagnoseEvery(
  * @param held Stacked states, none where the agent gives none.
  */
 export function diagnose(
-  network: tf.LayersModel,
+  agent: Pick<Agent, 'currentNetwork' | 'inputsFor'>,
   learningRate: number,
   held: FrameArray | undefined,
   states: StateOptions,
 ): Numbers {
   return tf.tidy(() => {
+    const network = agent.currentNetwork();
     const diagnostics = createDiagnostics(network);
     const kernels = diagnosticScalars(diagnostics.measure({ learningRate }));
     diagnostics.dispose();
     if (held === undefined || held.length === 0) return kernels;
-    const input = networkInput(network, statesTensor(held, states));
-    const units = reluActivations(network, input).flatMap(({ layer, values }) => [
+    const stacked = statesTensor(held, states);
+    const inputs = agent.inputsFor?.(stacked) ?? [networkInput(network, stacked)];
+    const units = reluActivations(network, inputs).flatMap(({ layer, values }) => [
       [`${layer}/dormantShare`, dormantShare(values)],
       ...(values.rank === 2
         ? [[`${layer}/featureRank`, featureRank(values.dataSync(), values.shape[1] as number)]]
         : []),
     ]);
-    return { ...kernels, ...Object.fromEntries(units), diagnosedStates: input.shape[0] };
+    return { ...kernels, ...Object.fromEntries(units), diagnosedStates: stacked.shape[0] };
   });
 }

@@ -4,7 +4,7 @@ import { Generator } from '../random/index.ts';
 import { StateError } from '../runs/trainable.ts';
 
 /** The names of the exploration policies. */
-export const EXPLORATIONS = ['epsilon-greedy', 'temporally-extended'] as const;
+export const EXPLORATIONS = ['epsilon-greedy', 'temporally-extended', 'none'] as const;
 
 /** What an exploration policy is made from. */
 export interface ExplorationOptions {
@@ -13,6 +13,11 @@ export interface ExplorationOptions {
   holdExponent: number;
   /** The longest hold, in agent steps (temporally-extended). */
   longestHoldSteps: number;
+  /**
+   * alpha: lane k of N explores with epsilon^(1 + alpha k / (N - 1)), the first one with epsilon itself (Horgan et al.
+   * 2018, "Distributed Prioritized Experience Replay", section 4.1, where alpha is 7); 0, unless given: all alike.
+   */
+  epsilonSpread?: number;
   /** How many environments (lanes) step side by side. */
   numEnvs: number;
   /** How many actions there are: actions are 0 to numActions - 1. */
@@ -21,7 +26,7 @@ export interface ExplorationOptions {
   seed: number;
 }
 
-/** The state of a policy as a checkpoint keeps it: the generator of epsilon-greedy, or one entry a lane. */
+/** The state of a policy as a checkpoint keeps it: the generator of epsilon-greedy, one entry a lane, or nothing. */
 export const explorationStateSchema = z.union([
   z.array(z.number()),
   z.strictObject({
@@ -36,7 +41,8 @@ export type ExplorationState = z.infer<typeof explorationStateSchema>;
 export interface Exploration {
   /**
    * Chooses for one step of every environment.
-   * @param epsilon The probability that a lane which is free to choose begins to explore, from 0 to 1.
+   * @param epsilon The probability that a lane which is free to choose begins to explore, from 0 to 1, before it is
+   *   spread over the lanes.
    * @returns For each lane the action to explore with, or -1 where the greedy action is to be taken.
    */
   choose(epsilon: number): Int32Array;
@@ -51,23 +57,58 @@ export interface Exploration {
 
 /** Makes an exploration policy. */
 export function createExploration(options: ExplorationOptions): Exploration {
-  return options.exploration === 'epsilon-greedy' ? new EpsilonGreedy(options) : new TemporallyExtended(options);
+  switch (options.exploration) {
+    case 'epsilon-greedy':
+      return new EpsilonGreedy(options);
+    case 'temporally-extended':
+      return new TemporallyExtended(options);
+    case 'none':
+      return new Greedy(options);
+  }
+}
+
+/** Always greedy: what explores is in the network, or nothing does. */
+class Greedy implements Exploration {
+  private readonly options: ExplorationOptions;
+
+  constructor(options: ExplorationOptions) {
+    this.options = options;
+  }
+
+  choose(): Int32Array {
+    return new Int32Array(this.options.numEnvs).fill(-1);
+  }
+
+  getState(): ExplorationState {
+    return [];
+  }
+
+  setState(state: ExplorationState): void {
+    if (!Array.isArray(state) || state.length > 0) throw wrongState(this.options);
+  }
+}
+
+/** The exponents of epsilon, one a lane. */
+function epsilonExponents({ epsilonSpread = 0, numEnvs }: ExplorationOptions): Float64Array {
+  return Float64Array.from({ length: numEnvs }, (_, lane) => 1 + (epsilonSpread * lane) / Math.max(1, numEnvs - 1));
 }
 
 /** In each step each lane takes a uniformly random action with probability epsilon. */
 class EpsilonGreedy implements Exploration {
   private readonly generator: Generator;
   private readonly options: ExplorationOptions;
+  private readonly exponents: Float64Array;
 
   constructor(options: ExplorationOptions) {
     this.options = options;
+    this.exponents = epsilonExponents(options);
     this.generator = new Generator(options.seed, 'exploration');
   }
 
   choose(epsilon: number): Int32Array {
-    const { numEnvs, numActions } = this.options;
-    return Int32Array.from({ length: numEnvs }, () =>
-      this.generator.uniform() < epsilon ? this.generator.integer(numActions) : -1,
+    const { numActions } = this.options;
+    return Int32Array.from(this.exponents, (exponent) =>
+      this.generator.uniform() < epsilon ** exponent ? this.generator.integer(numActions) : -1,
     );
   }
 
@@ -76,7 +117,7 @@ class EpsilonGreedy implements Exploration {
   }
 
   setState(state: ExplorationState): void {
-    if (!Array.isArray(state)) throw wrongState(this.options);
+    if (!Array.isArray(state) || state.length === 0) throw wrongState(this.options);
     this.generator.setState(state);
   }
 }
@@ -88,6 +129,7 @@ class EpsilonGreedy implements Exploration {
  */
 class TemporallyExtended implements Exploration {
   private readonly options: ExplorationOptions;
+  private readonly exponents: Float64Array;
   private readonly drawLength: (generator: Generator) => number;
   private readonly generators: Generator[];
   private readonly heldActions: Int32Array;
@@ -96,6 +138,7 @@ class TemporallyExtended implements Exploration {
   constructor(options: ExplorationOptions) {
     const { numEnvs, seed } = options;
     this.options = options;
+    this.exponents = epsilonExponents(options);
     this.drawLength = zetaSampler(options.holdExponent, options.longestHoldSteps);
     this.generators = Array.from({ length: numEnvs }, (_, lane) => new Generator(seed, `exploration/${lane}`));
     this.heldActions = new Int32Array(numEnvs);
@@ -105,7 +148,7 @@ class TemporallyExtended implements Exploration {
   choose(epsilon: number): Int32Array {
     return Int32Array.from(this.generators, (generator, lane) => {
       if (this.remainingSteps[lane] === 0) {
-        if (generator.uniform() >= epsilon) return -1;
+        if (generator.uniform() >= epsilon ** this.exponents[lane]) return -1;
         this.remainingSteps[lane] = this.drawLength(generator);
         this.heldActions[lane] = generator.integer(this.options.numActions);
       }

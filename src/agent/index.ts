@@ -20,6 +20,7 @@ export { type NetworkFactory, type NetworkSpec, networkSpec, settingsNetwork } f
 export { settingsOptimizer } from './optimizer.ts';
 export { createPlayer, type Player } from './player.ts';
 export { type Progress, type ReplayAgentParts, restore, type StepUnderWay, stateOf } from './replay-agent.ts';
+export { settingsSampler } from './sampler.ts';
 export { isScheduled, LEARNING_RATE_SCHEDULES, linearDecay, type RateSchedule, scheduledRate } from './schedules.ts';
 export { type Scores, scores } from './scores.ts';
 export {
@@ -58,11 +59,34 @@ export {
   valueRange,
 } from './states.ts';
 export { type AgentRunOptions, type ResumeOptions, readAgentRun, resumeAgentRun, startAgentRun } from './train.ts';
+export { ValueAgent } from './value-agent.ts';
+export { defineValueAgent, type ValueAgentDefinition, type ValueAgentOptions } from './value-definition.ts';
 export {
   createValueLearner,
   descend,
+  type Learned,
   type TransitionTensors,
   type ValueLearner,
   type ValueLearnerOptions,
   type ValueNetworks,
+  type ValueUpdate,
 } from './value-learner.ts';
+export {
+  adjustValueSettings,
+  checkGivenMunchausen,
+  checkGivenPriorities,
+  checkMunchausen,
+  checkReplay,
+  type HeadSettings,
+  headSettings,
+  type MunchausenSettings,
+  munchausenSettings,
+  noMunchausen,
+  type PrioritySettings,
+  plainHead,
+  prioritySettings,
+  returnSettings,
+  uniformReplay,
+  type ValueSettings,
+  valueDefaults,
+} from './value-settings.ts';

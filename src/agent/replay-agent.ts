@@ -13,7 +13,16 @@ export interface ReplayAgentParts<S> {
   readonly env: Pick<VectorEnv, 'numEnvs' | 'send' | 'receive'>;
   readonly experience: Pick<
     Experience,
-    'states' | 'nextSeeds' | 'size' | 'begin' | 'record' | 'sample' | 'someStates' | 'getState' | 'setState'
+    | 'states'
+    | 'nextSeeds'
+    | 'size'
+    | 'begin'
+    | 'record'
+    | 'sample'
+    | 'someStates'
+    | 'updatePriorities'
+    | 'getState'
+    | 'setState'
   >;
   readonly learner: ValueLearner;
   readonly exploration: Exploration;

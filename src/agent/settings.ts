@@ -111,7 +111,7 @@ export const replaySettings = {
     'delta: exact and several times smaller, for half a millisecond an update',
     REPLAY_COMPRESSIONS,
   ),
-  learningStarts: wholeNumber('first steps, played at random, before learning', 'agent steps'),
+  learningStarts: wholeNumber('first steps, before learning', 'agent steps'),
   updatePeriodSteps: wholeNumber('one update every', 'agent steps', 1),
   targetUpdatePeriodSteps: wholeNumber('the target network is copied every', 'agent steps', 1),
 };
@@ -120,7 +120,7 @@ export const replaySettings = {
 export const explorationSettings = {
   exploration: choice(
     'epsilon-greedy: each random action for one step; temporally-extended: held for a random length ' +
-      '(Dabney et al. 2021)',
+      '(Dabney et al. 2021); none, as for noisy networks',
     EXPLORATIONS,
   ),
   holdExponent: number(
@@ -136,6 +136,10 @@ export const explorationSettings = {
   epsilonStart: number('probability that a step begins to explore, until learning starts', 'probability', 0, 1),
   epsilonEnd: number('the same, from the end of the decay on', 'probability', 0, 1),
   epsilonDecaySteps: wholeNumber('the linear decay lasts, from the start of learning', 'agent steps', 1),
+  epsilonSpread: number(
+    'the k-th of N environments explores with epsilon to the power of 1 + this x k / (N - 1); 0: all alike, 7: Ape-X',
+    'factor',
+  ),
 };
 
 /** What a run writes, and when. */
@@ -338,20 +342,24 @@ export function checkGivenEnvironment(
   return { key, value: given[key], reason, mend: instead ?? 'leave it out' };
 }
 
-/** A setting of held exploration that was given without it. */
+/** A setting of exploration that was given where it does nothing. */
 export function checkGivenExploration(
   given: Partial<ExplorationSettings>,
-  { exploration }: ExplorationSettings,
+  { exploration, numEnvs }: ExplorationSettings & { numEnvs: number },
 ): SettingProblem | undefined {
-  if (exploration === 'temporally-extended') return undefined;
-  const key = (['holdExponent', 'longestHoldSteps'] as const).find((name) => given[name] !== undefined);
-  if (key === undefined) return undefined;
-  return {
-    key,
-    value: given[key],
-    reason: `does nothing with {exploration} ${exploration}`,
-    mend: 'leave it out, or give {exploration} temporally-extended',
-  };
+  const find = (keys: readonly (keyof ExplorationSettings)[]) => keys.find((key) => given[key] !== undefined);
+  const held = exploration === 'temporally-extended' ? undefined : find(['holdExponent', 'longestHoldSteps']);
+  const random =
+    exploration === 'none' ? find(['epsilonStart', 'epsilonEnd', 'epsilonDecaySteps', 'epsilonSpread']) : undefined;
+  const key = random ?? held;
+  if (key !== undefined) {
+    const reason = `does nothing with {exploration} ${exploration}`;
+    const instead = key === held ? 'temporally-extended' : 'epsilon-greedy';
+    return { key, value: given[key], reason, mend: `leave it out, or give {exploration} ${instead}` };
+  }
+  if (numEnvs > 1 || given.epsilonSpread === undefined) return undefined;
+  const reason = 'does nothing with {numEnvs} 1';
+  return { key: 'epsilonSpread', value: given.epsilonSpread, reason, mend: 'leave it out, or give {numEnvs} 8' };
 }
 
 /** The settings that not every update rule has, and the rules that have them. */

@@ -1,6 +1,7 @@
 // States on their way into networks.
 import * as tf from '@tensorflow/tfjs';
 import type { BoxSpace, VectorEnv } from 'gymnasium-js-bridge/environments';
+import type { PassNoise } from '../networks/index.ts';
 import type { FrameArray, ReplayOptions } from '../replay/index.ts';
 import type { AgentSettings } from './settings.ts';
 
@@ -39,6 +40,7 @@ export function transitionInputs(options: Pick<ReplayOptions, 'batchSize'> & Sta
     returns: values,
     discounts: values,
     nextStates: statesInput(batchSize, options),
+    weights: values,
   } as const;
 }
 
@@ -66,7 +68,29 @@ export function networkInput(network: tf.LayersModel, states: tf.Tensor): tf.Ten
   return states.reshape([states.shape[0], ...shape]).cast('float32');
 }
 
-/** A network's outputs for stacked states, [n, frameStack, ...frameShape]. */
-export function applyNetwork(network: tf.LayersModel, states: tf.Tensor, training = false): tf.Tensor {
-  return network.apply(networkInput(network, states), { training }) as tf.Tensor;
+/**
+ * A network's outputs for stacked states, [n, frameStack, ...frameShape].
+ * @param noise That of a noisy network; without it, the network's outputs on average.
+ */
+export function applyNetwork(
+  network: tf.LayersModel,
+  states: tf.Tensor,
+  training = false,
+  noise?: PassNoise,
+): tf.Tensor {
+  return network.apply(networkInput(network, states), { training, ...(noise && { noise }) }) as tf.Tensor;
+}
+
+/**
+ * What a network says of each action in stacked states, where several numbers stand for each, such as the logits of atoms
+ * or quantiles: [n, actions, perAction].
+ */
+export function distributions(
+  network: tf.LayersModel,
+  states: tf.Tensor,
+  perAction: number,
+  { training = false, noise }: { training?: boolean; noise?: PassNoise | undefined } = {},
+): tf.Tensor3D {
+  const outputs = applyNetwork(network, states, training, noise); // [n, actions x perAction]
+  return outputs.reshape([states.shape[0], outputs.shape[1]! / perAction, perAction]);
 }

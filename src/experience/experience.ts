@@ -32,6 +32,8 @@ export interface Memory {
   /** Appends one step. @param step.state The stacked state that the action was taken in, a view. */
   append(lane: number, step: ReplayStep & { readonly state: FrameArray }): void;
   sample(): unknown;
+  /** Hears how much there was to learn from rows; a memory that draws all alike has none. */
+  updatePriorities?(...given: Parameters<Replay['updatePriorities']>): void;
   /** As in `Experience`. */
   someStates(count: number): FrameArray;
   readonly storage: Pick<ReplayStorage, 'extents' | 'begin' | 'heldValues' | 'heldHashes'>;
@@ -111,6 +113,11 @@ export class Experience<M extends Memory = Replay> {
    */
   someStates(count: number): FrameArray {
     return this.replay.someStates(count);
+  }
+
+  /** Says how much there was to learn from rows of the last minibatch, for a sampler that draws by it. */
+  updatePriorities(...given: Parameters<Replay['updatePriorities']>): void {
+    this.replay.updatePriorities?.(...given);
   }
 
   /** Starts the first episodes of a run. */

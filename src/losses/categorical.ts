@@ -70,6 +70,17 @@ export function projectDistribution(
 }
 
 /**
+ * Computes the entropy of each distribution, -sum_i m_i log m_i with 0 log 0 = 0: what the cross-entropy of a prediction
+ * is above its Kullback-Leibler divergence from them. It has no gradient.
+ * @param probabilities m, [batch, atoms].
+ * @returns In nats, from 0 to log(atoms), [batch].
+ */
+export function categoricalEntropy(probabilities: tf.Tensor2D): tf.Tensor1D {
+  // Below 1e-30 m log m is 0 to float32's eyes.
+  return probabilities.mul(probabilities.maximum(1e-30).log()).sum<tf.Tensor1D>(1).neg();
+}
+
+/**
  * Computes the cross-entropy of each example, -sum_i m_i log p_i, where p is the softmax of the logits (Bellemare et
  * al. 2017, algorithm 1). It differs from the Kullback-Leibler divergence by the entropy of the targets, which has no
  * gradient. Logits of any finite size give finite results.

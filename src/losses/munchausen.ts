@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import { valuesOf } from './action-values.ts';
+import { quantileTargets } from './quantile.ts';
 
 /** The constants of Munchausen-DQN (Vieillard et al. 2020, section 4 for their values on Atari). */
 export interface MunchausenOptions {
@@ -41,6 +42,15 @@ export function softValues(actionValues: tf.Tensor2D, temperature: number): tf.T
   return largest.add(excess(actionValues.sub(largest), temperature)).squeeze<tf.Tensor1D>([1]);
 }
 
+/** alpha clip(tau log pi(a_t|s_t), l_0, 0), [batch]. */
+function logPolicyBonus(
+  values: tf.Tensor2D,
+  actions: tf.Tensor1D,
+  { alpha, temperature, clipMin }: MunchausenOptions,
+): tf.Tensor1D {
+  return valuesOf(scaledLogPolicy(values, temperature), actions).clipByValue(clipMin, 0).mul(alpha);
+}
+
 /**
  * Computes the targets of Munchausen-DQN (Vieillard et al. 2020, equation 2, its log-policy clipped as in section 4):
  * y_t = R_t + alpha clip(tau log pi(a_t|s_t), l_0, 0) + gamma^n sum_a pi(a|s_{t+n}) (Q(s_{t+n}, a) - tau log
@@ -61,8 +71,31 @@ export function munchausenTargets(
   nextValues: tf.Tensor2D,
   values: tf.Tensor2D,
   actions: tf.Tensor1D,
-  { alpha, temperature, clipMin }: MunchausenOptions,
+  options: MunchausenOptions,
 ): tf.Tensor1D {
-  const bonus = valuesOf(scaledLogPolicy(values, temperature), actions).clipByValue(clipMin, 0).mul(alpha);
-  return returns.add(bonus).add(discounts.mul(softValues(nextValues, temperature)));
+  const bonus = logPolicyBonus(values, actions, options);
+  return returns.add(bonus).add(discounts.mul(softValues(nextValues, options.temperature)));
+}
+
+/**
+ * Computes the target quantiles of Munchausen-IQN (Vieillard et al. 2020, section 3 and appendix B.1): R_t + alpha
+ * clip(tau log pi(a_t|s_t), l_0, 0) + gamma^n sum_a pi(a|s_{t+n}) (theta_j(s_{t+n}, a) - tau log pi(a|s_{t+n})). The
+ * policy is that of the mean values, one for all quantiles.
+ * @param nextQuantiles theta_j(s_{t+n}, .) of the target network, [batch, actions, targets].
+ * @param nextValues Their means, or others of the target network, [batch, actions].
+ * @returns [batch, targets]
+ */
+export function munchausenQuantileTargets(
+  returns: tf.Tensor1D,
+  discounts: tf.Tensor1D,
+  nextQuantiles: tf.Tensor3D,
+  nextValues: tf.Tensor2D,
+  values: tf.Tensor2D,
+  actions: tf.Tensor1D,
+  options: MunchausenOptions,
+): tf.Tensor2D {
+  const logPolicy = scaledLogPolicy(nextValues, options.temperature); // tau log pi, [batch, actions]
+  const policy = logPolicy.div(options.temperature).exp().expandDims(2);
+  const soft = nextQuantiles.sub(logPolicy.expandDims(2)).mul(policy).sum<tf.Tensor2D>(1); // [batch, targets]
+  return quantileTargets(returns.add(logPolicyBonus(values, actions, options)), discounts, soft);
 }

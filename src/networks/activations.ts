@@ -6,15 +6,15 @@ import * as tf from '@tensorflow/tfjs';
 export type Activations = { layer: string; values: tf.Tensor };
 
 /**
- * What each layer with a ReLU gives for an input, at inference. A ReLU that is a layer of its own (`conv1_relu`) goes by the
+ * What each layer with a ReLU gives for inputs, at inference. A ReLU that is a layer of its own (`conv1_relu`) goes by the
  * name of the one before it (`conv1`).
- * @param input As the network takes it. The tensors are the caller's to dispose.
+ * @param inputs As the network takes them. The tensors are the caller's to dispose.
  */
-export function reluActivations(network: tf.LayersModel, input: tf.Tensor): Activations[] {
+export function reluActivations(network: tf.LayersModel, inputs: tf.Tensor | tf.Tensor[]): Activations[] {
   const layers = network.layers.filter(isRectified);
   if (layers.length === 0) return [];
   const outputs = layers.map((layer) => layer.output as tf.SymbolicTensor);
-  const values = tf.model({ inputs: network.inputs, outputs }).apply(input) as tf.Tensor | tf.Tensor[];
+  const values = tf.model({ inputs: network.inputs, outputs }).apply(inputs) as tf.Tensor | tf.Tensor[];
   return [values].flat().map((value, i) => ({ layer: layers[i].name.replace(/_relu$/, ''), values: value }));
 }
 

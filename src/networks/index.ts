@@ -11,13 +11,18 @@ export { createDraw, type DrawNetwork, type DrawOptions, type DrawSizes, type Dr
 export { type FastCnn, type FastCnnOptions, fastCnn } from './fast-cnn.ts';
 export { featureRank, singularValues } from './feature-rank.ts';
 export { LAYER_NORMS, type LayerNorm } from './layer-norm.ts';
+export type { PassNoise } from './noise.ts';
 export {
   type ImageOptions,
+  type ImplicitQuantileOptions,
   type MlpOptions,
   minAtarQNetwork,
+  minAtarQuantileNetwork,
   mlpQNetwork,
+  mlpQuantileNetwork,
   type NatureOptions,
   natureQNetwork,
+  natureQuantileNetwork,
   type QNetworkOptions,
 } from './q-networks.ts';
 export { type AutoregressiveNetwork, applyFlow, createFlow, type Flow, type FlowOptions } from './vae/flow.ts';

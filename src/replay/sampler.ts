@@ -39,8 +39,15 @@ export interface Sampler {
   updatePriorities?(rows: Float64Array, priorities: ArrayLike<number>): void;
   /** What a checkpoint keeps: all that is not a function of the appended rows, such as priorities. */
   getState(): State;
-  /** Takes up what `getState` gave, before the rows are appended again. @throws StateError for another sampler's. */
+  /**
+   * Takes up what `getState` gave, before the rows are appended again: those that it covers keep what it says of them.
+   * @throws StateError for another sampler's.
+   */
   setState(state: State<StoredTensors>): void;
+}
+
+export function noCompleteTransition({ size }: HeldRows): Error {
+  return new Error(`The replay holds no complete transition yet: ${size} rows`);
 }
 
 /** In a row, rows that turn out to be no complete transition. */
@@ -57,7 +64,7 @@ export function uniformSampler(random: RandomSource): Sampler {
           rows[index] = held.rowAt(random.integer(held.size));
           found = take(rows[index], index);
         }
-        if (!found) throw new Error(`The replay holds no complete transition yet: ${held.size} rows`);
+        if (!found) throw noCompleteTransition(held);
       }
     },
     getState: () => ({ values: { generator: random.getState() }, tensors: {} }),

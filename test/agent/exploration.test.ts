@@ -130,3 +130,32 @@ test('a state of another policy, or of another number of environments, is refuse
   const plain = createExploration({ ...options, exploration: 'epsilon-greedy' }).getState();
   expect(() => createExploration(options).setState(plain)).toThrow('"temporally-extended"');
 });
+
+test.each(['epsilon-greedy', 'temporally-extended'] as const)(
+  "%s: with a spread of 7 lane k of N explores with epsilon^(1 + 7 k / (N - 1)), Ape-X's",
+  (exploration) => {
+    const steps = 40_000;
+    const given = { exploration, numEnvs: 3, epsilonSpread: 7, longestHoldSteps: 1 };
+    const lanes = choices(given, new Array<number>(steps).fill(0.4));
+    lanes.forEach((lane, k) => {
+      const wanted = 0.4 ** (1 + (7 * k) / 2);
+      const share = lane.filter((action) => action !== -1).length / steps;
+      expect(Math.abs(share - wanted)).toBeLessThan(5 * Math.sqrt((wanted * (1 - wanted)) / steps));
+    });
+    // At epsilon 1 all lanes explore, and one lane alone has epsilon itself.
+    expect(choices(given, [1, 1]).flat()).not.toContain(-1);
+    const alone = { exploration, numEnvs: 1 };
+    const epsilons = Array.from({ length: 500 }, (_, step) => (step % 9) / 10);
+    expect(choices({ ...alone, epsilonSpread: 7 }, epsilons)).toEqual(choices(alone, epsilons));
+  },
+);
+
+test('none never explores, has no state, and takes up no other', () => {
+  expect(choices({ exploration: 'none' }, [0, 0.5, 1]).flat()).toEqual(new Array(12).fill(-1));
+  const none = createExploration({ ...options, exploration: 'none' });
+  expect(none.getState()).toEqual([]);
+  none.setState([]);
+  const plain = createExploration({ ...options, exploration: 'epsilon-greedy' });
+  expect(() => none.setState(plain.getState())).toThrow('"none"');
+  expect(() => plain.setState([])).toThrow('"epsilon-greedy"');
+});

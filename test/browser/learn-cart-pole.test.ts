@@ -20,7 +20,7 @@ function check({ updates, losses, returns, finite, leaked }: Learned): void {
 test('what an agent needs to learn imports nothing of Node, and no code that only Node runs', async () => {
   const modules = await bundledModules(entry, [/^@tensorflow\//]); // tfjs has its own ways to run in both
   const names = modules.map((id) => id.split('?')[0].replace(/^.*(\/(src|agents|envs|node_modules)\/)/, '$1'));
-  expect(names).toContain('/agents/dqn/agent.ts');
+  expect(names).toContain('/src/agent/value-agent.ts');
   expect(names.filter((name) => /browser-external|^node:|zeromq|msgpack|sidecar/.test(name))).toEqual([]);
   expect(names.filter((name) => /^\/src\/(cli|files|recording|datasets|supervised|report)\//.test(name))).toEqual([]);
 });

@@ -205,6 +205,14 @@ export const CASES: readonly LossCase[] = [
       forward: (t) => losses.categoricalCrossEntropy(t.logits, t.targets),
     }),
   ),
+  make('categoricalEntropy', '', {
+    inputs: { probabilities: probabilities([4, 11], 12) },
+    forward: (t) => losses.categoricalEntropy(t.probabilities),
+  }),
+  make('categoricalEntropy', 'certain returns', {
+    inputs: { probabilities: given([2, 3], [1, 0, 0, 0, 0.5, 0.5]) },
+    forward: (t) => losses.categoricalEntropy(t.probabilities),
+  }),
   make('quantileMidpoints', '', {
     settings: { count: 200 },
     inputs: {},
@@ -247,6 +255,21 @@ export const CASES: readonly LossCase[] = [
           actions: ACTIONS,
         },
         forward: (t) => losses.munchausenTargets(t.returns, t.discounts, t.nextValues, t.values, t.actions, options),
+      }),
+      make('munchausenQuantileTargets', what, {
+        settings: options,
+        inputs: {
+          returns: numbers([4], 44),
+          discounts: DISCOUNTS,
+          nextQuantiles: numbers([4, 6, 3], 48 + i, -size, size),
+          nextValues: actionValues,
+          values: numbers([4, 6], 45 + i, -size, size),
+          actions: ACTIONS,
+        },
+        forward: (t) =>
+          losses.munchausenQuantileTargets(
+            ...([t.returns, t.discounts, t.nextQuantiles, t.nextValues, t.values, t.actions, options] as const),
+          ),
       }),
     ];
   }),

@@ -160,6 +160,32 @@ def munchausen_targets(settings, t):
     ]
 
 
+def munchausen_quantile_targets(settings, t):
+    """Vieillard et al. 2020, appendix B.1: soft targets for each quantile of the next state."""
+    temperature = settings["temperature"]
+    log_policies = scaled_log_policy(settings, {"actionValues": t["values"]})
+    next_log_policies = scaled_log_policy(settings, {"actionValues": t["nextValues"]})
+    targets = []
+    for b, (r, discount, a) in enumerate(zip(t["returns"], t["discounts"], t["actions"], strict=True)):
+        bonus = settings["alpha"] * min(max(log_policies[b][a], settings["clipMin"]), 0)
+        policy = softmax([q / temperature for q in t["nextValues"][b]])
+        quantiles = t["nextQuantiles"][b]
+        targets.append(
+            [
+                r
+                + bonus
+                + discount
+                * sum(p * (theta[j] - lp) for p, theta, lp in zip(policy, quantiles, next_log_policies[b], strict=True))
+                for j in range(len(quantiles[0]))
+            ]
+        )
+    return targets
+
+
+def categorical_entropy(_settings, t):
+    return [-sum(p * log(p) for p in row if p > 0) for row in t["probabilities"]]
+
+
 def lambda_returns(settings, t):
     """The forward view: the mean of the n-step returns with weights (1 - lambda) lambda^(n - 1).
 
@@ -203,6 +229,8 @@ KINDS = {
     "scaledLogPolicy": scaled_log_policy,
     "softValues": soft_values,
     "munchausenTargets": munchausen_targets,
+    "munchausenQuantileTargets": munchausen_quantile_targets,
+    "categoricalEntropy": categorical_entropy,
     "lambdaReturns": lambda_returns,
 }
 

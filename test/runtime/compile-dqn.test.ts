@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect, test } from 'vitest';
 import { actionValues, dqnUpdate } from '../../agents/dqn/learner.ts';
-import { networkInput, statesInput, transitionInputs } from '../../src/agent/states.ts';
+import { networkInput, statesInput } from '../../src/agent/states.ts';
+import { learningStep } from '../../src/agent/value-learner.ts';
 import { greedyActions } from '../../src/losses/index.ts';
 import { natureQNetwork } from '../../src/networks/index.ts';
 import { allVariables, trainableVariables } from '../../src/networks/variables.ts';
@@ -40,7 +41,7 @@ function createAgent(normalization: Normalization, doubleQ: boolean, eager: bool
       act: defineStep({ states: statesInput(BATCH, states) }, (inputs) => ({
         actions: greedyActions(actionValues(networks.online, inputs.states)),
       })),
-      learn: defineStep(transitionInputs({ ...states, batchSize: BATCH }), dqnUpdate(networks, optimizer, settings)),
+      learn: learningStep({ ...states, batchSize: BATCH }, dqnUpdate(networks, optimizer, settings)),
       sync: defineStep({}, () => assignEffectiveWeights(networks.target, networks.online)),
     },
     { eager },
@@ -82,6 +83,8 @@ function batch(step: number) {
     returns: wave(BATCH, step),
     discounts: new Float32Array(BATCH).fill(0.97),
     nextStates: states(step + 3),
+    weights: Float32Array.from(wave(BATCH, step + 5), (x) => 0.1 + Math.abs(x)),
+    noiseSeed: Int32Array.of(1, step),
   };
 }
 
@@ -102,6 +105,7 @@ test.each([
       const [actual, expected] = [compiled, eager].map(({ program }) => program.steps.learn.values(batch(update)));
       expect(relativeError(actual.loss, expected.loss), `loss at update ${update}`).toBeLessThan(1e-5);
       expect(relativeError(actual.meanQ, expected.meanQ), `mean Q at update ${update}`).toBeLessThan(1e-5);
+      expect(relativeError(actual.priorities, expected.priorities), `priorities ${update}`).toBeLessThan(1e-5);
     }
     const [actual, expected] = [compiled.state(), eager.state()];
     for (const [name, values] of Object.entries(expected)) {

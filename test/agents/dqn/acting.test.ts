@@ -79,31 +79,43 @@ test('the acting network is never stale: after updates, and after weights were l
     discount: 0.9,
     batchSize: BATCH,
   };
-  const learner = createValueLearner({ networks, optimizer, replay, precision: 'float32', actionValues, update });
+  const learner = createValueLearner({
+    networks,
+    optimizer,
+    replay,
+    precision: 'float32',
+    seed: 1,
+    actionValues: (...given) => actionValues(given[0], given[1]),
+    update,
+  });
   const random = new Generator(1, 'test');
   const floats = (length: number) => Float32Array.from({ length }, () => random.uniform() * 4 - 2);
   const states = floats(LANES * SIZE);
   let before: number[] | undefined;
   const expectFresh = () => {
-    const actions = Array.from(learner.act(states));
+    const actions = Array.from(learner.act(states, 0));
     const values = tf.tidy(() =>
       (learner.currentNetwork().predict(tf.tensor2d(states, [LANES, SIZE])) as tf.Tensor2D).arraySync(),
     );
     expect(shortfall(actions, values)).toBeLessThan(1e-5);
-    expect(Array.from(learner.act(states))).toEqual(actions); // again, without an update between
+    expect(Array.from(learner.act(states, 0))).toEqual(actions); // again, without an update between
     if (before) expect(shortfall(before, values), 'of stale actions').toBeGreaterThan(0.01);
     before = actions;
   };
 
   expectFresh();
   for (let update = 0; update < 3; update++) {
-    learner.learn({
-      states: floats(BATCH * SIZE),
-      actions: Int32Array.from({ length: BATCH }, () => random.integer(ACTIONS)),
-      returns: floats(BATCH),
-      discounts: new Float32Array(BATCH).fill(0.9),
-      nextStates: floats(BATCH * SIZE),
-    });
+    learner.learn(
+      {
+        states: floats(BATCH * SIZE),
+        actions: Int32Array.from({ length: BATCH }, () => random.integer(ACTIONS)),
+        returns: floats(BATCH),
+        discounts: new Float32Array(BATCH).fill(0.9),
+        nextStates: floats(BATCH * SIZE),
+        weights: new Float32Array(BATCH).fill(1),
+      },
+      update,
+    );
     expectFresh();
   }
   // Weights that were loaded: each is negated.

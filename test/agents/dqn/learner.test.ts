@@ -52,6 +52,7 @@ const batchValues = {
   actions: [0, 1, 2, 3, 0, 2],
   returns: [0, 1, -1, 30, 2, 0.5], // 30: far outside the quadratic part of Huber
   discounts: [0.97, 0.97, 0, 0.97, 0, 0.9],
+  weights: [1, 0.5, 0.25, 0.125, 1, 0.75],
 };
 
 const batchTensors = () => ({
@@ -60,29 +61,36 @@ const batchTensors = () => ({
   actions: tf.tensor1d(batchValues.actions, 'int32'),
   returns: tf.tensor1d(batchValues.returns),
   discounts: tf.tensor1d(batchValues.discounts),
+  weights: tf.tensor1d(batchValues.weights),
 });
 
 const qValues = (network: tf.LayersModel, values: number[]) =>
   tf.tidy(() => (network.predict(tf.tensor2d(values, [BATCH, SIZE])) as tf.Tensor2D).arraySync());
 
-/** The loss of algorithm 1 of Mnih et al. 2015, one transition after the other. */
+/** delta of algorithm 1 of Mnih et al. 2015, one transition after the other. */
+function expectedErrors(online: tf.LayersModel, target: tf.LayersModel, doubleQ: boolean): number[] {
+  const q = qValues(online, batchValues.states);
+  const nextOnline = qValues(online, batchValues.nextStates);
+  const nextTarget = qValues(target, batchValues.nextStates);
+  return q.map((row, i) => {
+    const chooser = doubleQ ? nextOnline[i] : nextTarget[i];
+    const [best, second] = chooser.toSorted((a, b) => b - a);
+    expect(best - second, 'ahead of every other action by more than rounding').toBeGreaterThan(1e-4);
+    const bootstrap = nextTarget[i][chooser.indexOf(best)];
+    return row[batchValues.actions[i]] - (batchValues.returns[i] + batchValues.discounts[i] * bootstrap);
+  });
+}
+
+/** The mean of their losses, each times its importance weight. */
 function expectedLoss(
   online: tf.LayersModel,
   target: tf.LayersModel,
   loss: DqnSettings['loss'],
   doubleQ: boolean,
 ): number {
-  const q = qValues(online, batchValues.states);
-  const nextOnline = qValues(online, batchValues.nextStates);
-  const nextTarget = qValues(target, batchValues.nextStates);
-  const losses = q.map((row, i) => {
-    const chooser = doubleQ ? nextOnline[i] : nextTarget[i];
-    const [best, second] = chooser.toSorted((a, b) => b - a);
-    expect(best - second, 'ahead of every other action by more than rounding').toBeGreaterThan(1e-4);
-    const bootstrap = nextTarget[i][chooser.indexOf(best)];
-    const error = row[batchValues.actions[i]] - (batchValues.returns[i] + batchValues.discounts[i] * bootstrap);
-    if (loss === 'squared') return error ** 2;
-    return Math.abs(error) <= 1 ? error ** 2 / 2 : Math.abs(error) - 0.5;
+  const losses = expectedErrors(online, target, doubleQ).map((error, i) => {
+    if (loss === 'squared') return batchValues.weights[i] * error ** 2;
+    return batchValues.weights[i] * (Math.abs(error) <= 1 ? error ** 2 / 2 : Math.abs(error) - 0.5);
   });
   return losses.reduce((sum, value) => sum + value, 0) / BATCH;
 }
@@ -96,8 +104,19 @@ describe.each([
   test('the loss is that of the definition, worked out one transition at a time', () => {
     const { networks, learn, dispose } = build({ loss, doubleQ });
     const expected = expectedLoss(networks.online, networks.target, loss, doubleQ);
-    const result = tf.tidy(() => learn(batchTensors()));
-    expect(result.loss.dataSync()[0]).toBeCloseTo(expected, 4);
+    const result = tf.tidy(() => learn(batchTensors(), tf.tensor1d([1, 2], 'int32')));
+    expect(result.statistics.loss.dataSync()[0]).toBeCloseTo(expected, 4);
+    tf.dispose(result);
+    dispose();
+  });
+
+  test('priorities are the absolute errors, whatever the weights', () => {
+    const { networks, learn, dispose } = build({ loss, doubleQ });
+    const expected = expectedErrors(networks.online, networks.target, doubleQ).map(Math.abs);
+    const result = tf.tidy(() => learn(batchTensors(), tf.tensor1d([1, 2], 'int32')));
+    result.priorities.dataSync().forEach((priority, i) => {
+      expect(priority).toBeCloseTo(expected[i], 4);
+    });
     tf.dispose(result);
     dispose();
   });
@@ -106,7 +125,8 @@ describe.each([
     const { networks, learn, dispose } = build({ loss, doubleQ });
     const before = expectedLoss(networks.online, networks.target, loss, doubleQ);
     const targetBefore = networks.target.getWeights().map((weight) => weight.arraySync());
-    for (let update = 0; update < 20; update++) tf.dispose(tf.tidy(() => learn(batchTensors())));
+    for (let update = 0; update < 20; update++)
+      tf.dispose(tf.tidy(() => learn(batchTensors(), tf.tensor1d([1, 2], 'int32'))));
     expect(expectedLoss(networks.online, networks.target, loss, doubleQ)).toBeLessThan(before);
     expect(networks.target.getWeights().map((weight) => weight.arraySync())).toEqual(targetBefore);
     dispose();
@@ -117,7 +137,7 @@ test('the gradient of an update is that of the loss, by finite differences', () 
   const { networks, learn, dispose } = build({}, 'weight');
   const variables = trainableVariables(networks.online);
   const before = variables.map(({ variable }) => variable.dataSync().slice());
-  tf.dispose(tf.tidy(() => learn(batchTensors())));
+  tf.dispose(tf.tidy(() => learn(batchTensors(), tf.tensor1d([1, 2], 'int32'))));
   // SGD with rate 0.1: the step is -0.1 times the gradient.
   const gradients = variables.map(({ variable }, v) => {
     const after = variable.dataSync();
@@ -147,7 +167,7 @@ test('a gradient norm limit shortens the step and keeps its direction', () => {
   const step = (maxGradientNorm: number) => {
     const { networks, learn, dispose } = build({ maxGradientNorm });
     const before = networks.online.getWeights().map((weight) => Array.from(weight.dataSync()));
-    tf.dispose(tf.tidy(() => learn(batchTensors())));
+    tf.dispose(tf.tidy(() => learn(batchTensors(), tf.tensor1d([1, 2], 'int32'))));
     const moved = networks.online
       .getWeights()
       .flatMap((weight, w) => Array.from(weight.dataSync(), (x, i) => x - before[w][i]));

@@ -2,10 +2,10 @@
 // beside.
 import type { StepResult } from 'gymnasium-js-bridge';
 import { describe, expect, test } from 'vitest';
-import { DqnAgent } from '../../../agents/dqn/agent.ts';
 import type { DqnSettings } from '../../../agents/dqn/config.ts';
 import { dqnPresets } from '../../../agents/dqn/presets.ts';
 import type { ReplayAgentParts } from '../../../src/agent/replay-agent.ts';
+import { ValueAgent } from '../../../src/agent/value-agent.ts';
 
 const NUM_ENVS = 2;
 
@@ -53,6 +53,7 @@ function taped(given: Partial<DqnSettings>, explores: (lane: number) => boolean 
         return batch;
       },
       someStates: (count) => new Float32Array(count),
+      updatePriorities: (rows, priorities) => write(`prioritize ${rows} ${priorities}`),
       getState: () => ({ values: {}, tensors: {} }),
       setState: async () => {},
     },
@@ -61,9 +62,9 @@ function taped(given: Partial<DqnSettings>, explores: (lane: number) => boolean 
         write('act');
         return [7, 8];
       },
-      learn: (_, learningRate) => {
+      learn: (_, _updates, learningRate) => {
         write(given.learningRateSchedule === undefined ? 'learn' : `learn ${learningRate}`);
-        return { loss: 0.5, meanQ: 2 };
+        return { statistics: { loss: 0.5, meanQ: 2 }, priorities: Float32Array.of(7) };
       },
       syncTarget: () => write('copy'),
       initializeFromData: () => {
@@ -89,7 +90,7 @@ function taped(given: Partial<DqnSettings>, explores: (lane: number) => boolean 
     note: (line) => write(`note ${line}`),
   };
   return {
-    agent: new DqnAgent(parts),
+    agent: new ValueAgent(parts),
     tape,
     lose: (lost: boolean) => {
       answers = !lost;
@@ -108,8 +109,19 @@ test('a step acts, sends, learns while environments run, copies after the update
     // Up to learningStarts nothing is learned.
     ...['explore 1', 'act', 'send 7,8 then 5,6', 'receive', 'store 7,8'],
     // The first update: both networks are made equal before it; agent step 4 is also due a copy, after its update.
-    ...['explore 1', 'act', 'send 7,8 then 5,6', 'copy', 'sample', 'learn', 'copy', 'receive', 'store 7,8'],
-    ...['explore 0.804', 'act', 'send 7,8 then 5,6', 'sample', 'learn', 'receive', 'store 7,8'],
+    ...[
+      'explore 1',
+      'act',
+      'send 7,8 then 5,6',
+      'copy',
+      'sample',
+      'learn',
+      'prioritize 0 7',
+      'copy',
+      'receive',
+      'store 7,8',
+    ],
+    ...['explore 0.804', 'act', 'send 7,8 then 5,6', 'sample', 'learn', 'prioritize 0 7', 'receive', 'store 7,8'],
   ]);
   expect(steps.map(({ position, size, now, learned }) => [position, size, now.updates, learned.length])).toEqual([
     [2, 2, 0, 0],
@@ -131,8 +143,8 @@ test('a data-dependent initialisation comes before the first update and the copy
   await agent.step();
   await agent.step();
   expect(tape.filter((entry) => !/explore|act|send|receive|store/.test(entry))).toEqual([
-    ...['sample', 'initialize', 'note a warning', 'copy', 'sample', 'learn'],
-    ...['sample', 'learn', 'copy'],
+    ...['sample', 'initialize', 'note a warning', 'copy', 'sample', 'learn', 'prioritize 0 7'],
+    ...['sample', 'learn', 'prioritize 0 7', 'copy'],
   ]);
 });
 

@@ -1,31 +1,26 @@
 import type * as tf from '@tensorflow/tfjs';
-import { AGENT_STEPS, type Agent, type AgentStep, episodeEvents } from '../../src/agent/agent.ts';
-import {
-  type Progress,
-  type ReplayAgentParts,
-  restore,
-  type StepUnderWay,
-  stateOf,
-} from '../../src/agent/replay-agent.ts';
-import { isScheduled, linearDecay, scheduledRate } from '../../src/agent/schedules.ts';
-import type { FrameArray } from '../../src/replay/index.ts';
-import type { Numbers } from '../../src/runs/events.ts';
-import type { State, StoredTensors } from '../../src/runs/trainable.ts';
-import type { DqnSettings } from './config.ts';
+import type { FrameArray } from '../replay/index.ts';
+import type { Numbers } from '../runs/events.ts';
+import type { State, StoredTensors } from '../runs/trainable.ts';
+import { AGENT_STEPS, type Agent, type AgentStep, episodeEvents } from './agent.ts';
+import { type Progress, type ReplayAgentParts, restore, type StepUnderWay, stateOf } from './replay-agent.ts';
+import { isScheduled, linearDecay, scheduledRate } from './schedules.ts';
+import type { ValueSettings } from './value-settings.ts';
 
 /**
  * Deep Q-learning with a target network and experience replay (Mnih et al. 2015, algorithm 1), over several
- * environments at once.
+ * environments at once. What an update computes, and what a value is, is up to the learner: DQN, C51, QR-DQN, Rainbow
+ * and IQN differ in nothing else.
  */
-export class DqnAgent implements Agent, Progress {
+export class ValueAgent<S extends ValueSettings = ValueSettings> implements Agent, Progress {
   readonly unit = AGENT_STEPS;
-  readonly parts: ReplayAgentParts<DqnSettings>;
+  readonly parts: ReplayAgentParts<S>;
   position = 0;
   updates = 0;
   underWay: StepUnderWay | undefined;
   canBeSaved = true;
 
-  constructor(parts: ReplayAgentParts<DqnSettings>) {
+  constructor(parts: ReplayAgentParts<S>) {
     this.parts = parts;
   }
 
@@ -56,14 +51,15 @@ export class DqnAgent implements Agent, Progress {
     const { learner, experience, exploration } = this.parts;
     const actions = exploration.choose(epsilon);
     if (actions.includes(-1)) {
-      const greedy = learner.act(experience.states);
+      const greedy = learner.act(experience.states, this.position);
       for (let lane = 0; lane < actions.length; lane++) if (actions[lane] === -1) actions[lane] = greedy[lane];
     }
     return actions;
   }
 
   private epsilon(): number {
-    const { epsilonStart, epsilonEnd, epsilonDecaySteps, learningStarts } = this.parts.settings;
+    const { exploration, epsilonStart, epsilonEnd, epsilonDecaySteps, learningStarts } = this.parts.settings;
+    if (exploration === 'none') return 0;
     return linearDecay(this.position - learningStarts, epsilonStart, epsilonEnd, epsilonDecaySteps);
   }
 
@@ -83,7 +79,10 @@ export class DqnAgent implements Agent, Progress {
       if (step <= learningStarts) continue;
       if (step % updatePeriodSteps === 0) {
         if (this.updates === 0) this.initialize();
-        learned.push(learner.learn(experience.sample(), this.learningRate(step)));
+        const batch = experience.sample();
+        const { statistics, priorities } = learner.learn(batch, this.updates, this.learningRate(step));
+        experience.updatePriorities(batch.rows, priorities);
+        learned.push(statistics);
         this.updates += 1;
       }
       if (step % targetUpdatePeriodSteps === 0) learner.syncTarget();
@@ -111,6 +110,10 @@ export class DqnAgent implements Agent, Progress {
 
   someStates(count: number): FrameArray {
     return this.parts.experience.someStates(count);
+  }
+
+  inputsFor(states: tf.Tensor): tf.Tensor[] {
+    return this.parts.learner.inputsFor(states);
   }
 
   currentNetwork(): tf.LayersModel {

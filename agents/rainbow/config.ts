@@ -1,0 +1,6 @@
+import { type CategoricalSettings, categoricalSchema } from '../../src/agent/categorical.ts';
+
+/** Every setting of a Rainbow run: the command line of `train-agent`, and the settings in config.json. */
+export const rainbowSchema = categoricalSchema;
+
+export type RainbowSettings = CategoricalSettings;
