@@ -33,10 +33,9 @@ const atari = {
 /** Each says what it is; docs/pqn.md lists where each differs from its source. */
 export const pqnPresets = {
   fast: {
-    about: 'for 2 cores (the default): 8 environments, 2 epochs, weight norm beside layer norm, held exploration',
+    about: 'for 2 cores (the default): 8 environments, 2 epochs, held exploration',
     settings: {
       ...atari,
-      normalization: 'weight',
       exploration: 'temporally-extended',
       epsilonDecaySteps: 150_000,
     },
@@ -87,7 +86,6 @@ export const pqnPresets = {
       clipRewards: false,
       network: 'mlp',
       hiddenUnits: [64, 64],
-      normalization: 'weight',
       learningRate: 1e-3,
       lambda: 0.95,
       rolloutSteps: 32,

@@ -260,7 +260,7 @@ function build({ perAction, head, implicit: isImplicit, update }: Case) {
     networks.online.dispose();
     networks.target.dispose();
   };
-  return { networks, variables, learn: () => tf.tidy(() => learn(batch(), seedTensor())), dispose };
+  return { networks, variables, learn: () => tf.tidy(() => learn(batch(), seedTensor(), tf.scalar(RATE))), dispose };
 }
 
 describe.each(cases)('$title', (given) => {

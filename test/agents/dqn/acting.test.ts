@@ -27,17 +27,21 @@ test('the learning rate is an input: one step of gradient descent is as long as 
     ...{ capacity: 1000, lanes: LANES, frameShape: [SIZE], dtype: 'float32', frameStack: 1, nStep: 1 },
     ...{ discount: 0.9, batchSize: BATCH },
   };
-  const learner = createValueLearner({ networks, optimizer, replay, precision: 'float32', actionValues, update });
+  const learner = createValueLearner({
+    ...{ networks, optimizer, replay, precision: 'float32', seed: 1, update },
+    actionValues: (network, of, noise) => actionValues(network, of, false, noise),
+  });
   const random = new Generator(1, 'test');
   const floats = (length: number) => Float32Array.from({ length }, () => random.uniform() * 4 - 2);
   const batch = {
     ...{ states: floats(BATCH * SIZE), actions: Int32Array.from({ length: BATCH }, () => random.integer(ACTIONS)) },
     ...{ returns: floats(BATCH), discounts: new Float32Array(BATCH), nextStates: floats(BATCH * SIZE) },
+    weights: new Float32Array(BATCH).fill(1),
   };
   const first = stored(learner.getState().tensors);
   const moved = (learningRate?: number) => {
     learner.setState({ tensors: first });
-    learner.learn(batch, learningRate);
+    learner.learn(batch, 0, learningRate);
     const after = learner.getState().tensors['online/q/bias'].data as Float32Array;
     return Array.from(after, (value, i) => value - (first['online/q/bias'].data as Float32Array)[i]);
   };

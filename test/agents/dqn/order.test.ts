@@ -66,6 +66,7 @@ function taped(given: Partial<DqnSettings>, explores: (lane: number) => boolean 
         write(given.learningRateSchedule === undefined ? 'learn' : `learn ${learningRate}`);
         return { statistics: { loss: 0.5, meanQ: 2 }, priorities: Float32Array.of(7) };
       },
+      inputsFor: (states) => [states],
       syncTarget: () => write('copy'),
       initializeFromData: () => {
         write('initialize');

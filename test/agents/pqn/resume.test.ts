@@ -16,7 +16,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** A rollout is 64 agent steps; episodes are cut off after 25, so that some end in each way. */
 const cartPole: TrainOptions = {
-  ...{ agent: 'pqn', env: 'CartPole-v1', numEnvs: 4, maxEpisodeSteps: 25 },
+  ...{ agent: 'pqn', env: 'CartPole-v1', numEnvs: 4, maxEpisodeSteps: 25, normalization: 'weight' },
   ...{ rolloutSteps: 16, epochs: 2, minibatches: 4, hiddenUnits: [16], epsilonDecaySteps: 300, logPeriodSteps: 100 },
 };
 
