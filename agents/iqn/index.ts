@@ -5,8 +5,8 @@ import { actionValues, inputsFor, iqnNetwork, iqnUpdate } from './learner.ts';
 import { iqnPresets } from './presets.ts';
 
 /**
- * IQN (Dabney et al. 2018): a network that gives the quantile of a return at any probability; Munchausen-IQN (Vieillard et
- * al. 2020) as a setting.
+ * IQN (Dabney et al. 2018): a network that gives the quantile of a return at any probability; Munchausen-IQN (Vieillard
+ * et al. 2020) as a setting.
  */
 export const iqn = defineValueAgent<IqnSettings>({
   name: 'iqn',

@@ -4,8 +4,8 @@ import { type RainbowSettings, rainbowSchema } from './config.ts';
 import { rainbowPresets } from './presets.ts';
 
 /**
- * Rainbow (Hessel et al. 2018): C51 with prioritized replay, multi-step returns, double Q-learning, and dueling and noisy
- * networks. Each part is a setting.
+ * Rainbow (Hessel et al. 2018): C51 with prioritized replay, multi-step returns, double Q-learning, and dueling and
+ * noisy networks. Each part is a setting.
  */
 export const rainbow = defineValueAgent<RainbowSettings>({
   name: 'rainbow',

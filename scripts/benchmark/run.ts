@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { acting } from './acting.ts';
+import { agents } from './agents.ts';
 import { type Cifar10Options, cifar10 } from './cifar10.ts';
 import { endToEnd } from './end-to-end.ts';
 import { kernels } from './kernels.ts';
@@ -16,6 +17,7 @@ import { sidecar } from './sidecar.ts';
 /** The benchmarks that compare variants; `memory` is of another kind. */
 export const benchmarks: Readonly<Record<string, Benchmark>> = {
   learner,
+  agents,
   kernels,
   normalizations,
   cifar10,

@@ -66,7 +66,7 @@ export function categoricalValues(
  * online network's expected values choose the next action, and the target network's distribution of it is the target.
  * @returns A function of tensors that gives `loss`, the mean of the cross-entropies before the update, each times its
  *   importance weight; `meanQ`, the mean of max_a Q(s_t, a); and as priorities the Kullback-Leibler divergences of the
- *   predictions from the targets (Hessel et al. 2018, "Multi-step learning" and following).
+ *   predictions from the targets (Hessel et al. 2018, "The Integrated Agent").
  */
 export function categoricalUpdate(
   { online, target }: ValueNetworks,

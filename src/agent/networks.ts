@@ -12,7 +12,9 @@ export interface NetworkSpec {
   readonly inputShape: readonly number[];
   /** The lowest and the highest value of an input, where both are known. */
   readonly inputRange?: readonly [low: number, high: number] | undefined;
-  /** The length of the output: one value for each action, or what an agent needs of each, those of an action together. */
+  /**
+   * The length of the output: one value for each action, or what an agent needs of each, those of an action together.
+   */
   readonly outputs: number;
   /** How many of them stand for each action; 1 unless given. */
   readonly outputsPerAction?: number | undefined;

@@ -82,8 +82,8 @@ export function applyNetwork(
 }
 
 /**
- * What a network says of each action in stacked states, where several numbers stand for each, such as the logits of atoms
- * or quantiles: [n, actions, perAction].
+ * What a network says of each action in stacked states, where several numbers stand for each, such as the logits of
+ * atoms or quantiles: [n, actions, perAction].
  */
 export function distributions(
   network: tf.LayersModel,

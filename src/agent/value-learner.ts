@@ -32,8 +32,8 @@ export type ValueUpdate = {
   /** Numbers for the metrics, such as the loss. */
   readonly statistics: Readonly<Record<string, tf.Scalar>>;
   /**
-   * How much there was to learn from each transition, such as the absolute TD error, [batch]: a prioritized replay draws
-   * by it. Without the importance weights, which would correct what was drawn a second time.
+   * How much there was to learn from each transition, such as the absolute TD error, [batch]: a prioritized replay
+   * draws by it. Without the importance weights, which would correct what was drawn a second time.
    */
   readonly priorities: tf.Tensor1D;
 };
@@ -71,8 +71,8 @@ export interface ValueLearnerOptions {
 export interface ValueLearner {
   /**
    * Greedy actions for the states of all environments, [numEnvs, frameStack, ...frameShape].
-   * @param position A number that no other act has, such as the agent steps so far: the noise of a noisy network follows
-   *   from it.
+   * @param position A number that no other act has, such as the agent steps so far: the noise of a noisy network
+   *   follows from it.
    */
   act(states: FrameArray, position: number): ArrayLike<number>;
   /**

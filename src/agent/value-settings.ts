@@ -17,8 +17,8 @@ import {
 /** What the end of the Q-network is like. */
 export const headSettings = {
   dueling: flag(
-    'a stream for the value of the state and one for the advantages of actions, from the last hidden layer on (Wang et ' +
-      'al. 2016)',
+    'a stream for the value of the state and one for the advantages of actions, from the last hidden layer on ' +
+      '(Wang et al. 2016)',
   ),
   noiseScale: number(
     'sigma_0 of noisy networks: learned noise in the dense layers explores; 0: none, 0.5: Fortunato et al. 2018',
@@ -36,8 +36,8 @@ export const returnSettings = {
 /** What quantile regression learns. */
 export const quantileSettings = {
   quantiles: wholeNumber(
-    'of each action that an update learns, at the middles of as many equal parts of probability (qr-dqn) or at random ' +
-      'probabilities (iqn: N)',
+    'of each action that an update learns, at the middles of as many equal parts of probability (qr-dqn) or at ' +
+      'random probabilities (iqn: N)',
     'count',
     1,
   ),

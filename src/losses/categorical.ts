@@ -70,8 +70,8 @@ export function projectDistribution(
 }
 
 /**
- * Computes the entropy of each distribution, -sum_i m_i log m_i with 0 log 0 = 0: what the cross-entropy of a prediction
- * is above its Kullback-Leibler divergence from them. It has no gradient.
+ * Computes the entropy of each distribution, -sum_i m_i log m_i with 0 log 0 = 0: what the cross-entropy to a
+ * prediction has beside the Kullback-Leibler divergence. It has no gradient where m has none.
  * @param probabilities m, [batch, atoms].
  * @returns In nats, from 0 to log(atoms), [batch].
  */

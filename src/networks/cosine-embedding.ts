@@ -7,8 +7,8 @@ interface CosineEmbeddingArgs {
 }
 
 /**
- * The cosines that an implicit quantile network sees of a probability tau, cos(pi i tau) for i = 0 ... cosines - 1 (Dabney
- * et al. 2018, arXiv:1806.06923, equation 4): [batch, n] to [batch, n, cosines].
+ * The cosines that an implicit quantile network sees of a probability tau, cos(pi i tau) for i = 0 ... cosines - 1
+ * (Dabney et al. 2018, arXiv:1806.06923, equation 4): [batch, n] to [batch, n, cosines].
  */
 class CosineEmbedding extends tf.layers.Layer {
   static readonly className = 'CosineEmbedding';

@@ -7,9 +7,9 @@ interface DuelingArgs {
 }
 
 /**
- * Joins the streams of a dueling network, Q(s, a) = V(s) + A(s, a) - mean_b A(s, b) (Wang et al. 2016, arXiv:1511.06581,
- * equation 9): [batch, n] and [batch, actions x n] to [batch, actions x n]. For n numbers an action, such as the logits
- * of atoms, each of them by itself (Hessel et al. 2018, "The dueling network").
+ * Joins the streams of a dueling network, Q(s, a) = V(s) + A(s, a) - mean_b A(s, b) (Wang et al. 2016,
+ * arXiv:1511.06581, equation 9): [batch, n] and [batch, actions x n] to [batch, actions x n]. For n numbers an action,
+ * such as the logits of atoms, each of them by itself (Hessel et al. 2018, "The dueling network").
  */
 class Dueling extends tf.layers.Layer {
   static readonly className = 'Dueling';

@@ -25,9 +25,9 @@ interface LayerNoiseArgs {
 
 /**
  * Adds the noise of a dense layer to its pre-activations: [t, x] to t + (x (sigma * eps)) + sigma_b * eps_b, where x is
- * the dense layer's input and t its output (equation 9 of the paper, less its first half). Noise is factorised (equations
- * 10 and 11): eps_ij = f(e_i) f(e_j) and eps_b,j = f(e_j) with f(e) = sign(e) sqrt|e| and e standard normal, so that a
- * pass needs inputs + units numbers.
+ * the dense layer's input and t its output (equation 9 of the paper, less its first half). Noise is factorised
+ * (equations 10 and 11): eps_ij = f(e_i) f(e_j) and eps_b,j = f(e_j) with f(e) = sign(e) sqrt|e| and e standard normal,
+ * so that a pass needs inputs + units numbers.
  *
  * A layer of its own, beside the one that it belongs to: that one is normalised or not, and the noise is the same.
  */

@@ -108,7 +108,8 @@ export interface ImplicitQuantileOptions {
 
 /**
  * The implicit quantile network (Dabney et al. 2018, arXiv:1806.06923, section 3.1) over the Nature network: pixels
- * [batch, 84, 84, 4] and probabilities [batch, n] to the quantiles of each action's return at them, [batch, n, actions].
+ * [batch, 84, 84, 4] and probabilities [batch, n] to the quantiles of each action's return at them, [batch, n,
+ * actions].
  */
 export function natureQuantileNetwork(options: NatureOptions & ImplicitQuantileOptions): tf.LayersModel {
   return quantileNetwork(imageFeatures(NATURE_CONVOLUTIONS, options), options);

@@ -19,18 +19,20 @@ export interface PrioritizedOptions {
   readonly annealingMinibatches: number;
 }
 
-/** Added to each priority, in their unit, so that no transition is never drawn again (epsilon of Schaul et al. 2016). */
+/**
+ * Added to each priority, in their unit, so that no transition is never drawn again (epsilon of Schaul et al. 2016).
+ */
 const LEAST_PRIORITY = 1e-6;
 
 /**
  * Draws rows in proportion to how much there was to learn from them (Schaul et al. 2016, algorithm 1, proportional
- * variant): P(i) = p_i^alpha / sum_k p_k^alpha, where p_i is the priority that the row got when it was last learned from,
- * such as the absolute TD error, plus 1e-6. A new row has the largest priority so far. Weights are (N P(i))^-beta
+ * variant): P(i) = p_i^alpha / sum_k p_k^alpha, where p_i is the priority that the row got when it was last learned
+ * from, such as the absolute TD error, plus 1e-6. A new row has the largest priority so far. Weights are (N P(i))^-beta
  * divided by the largest in the minibatch, so N and the sum cancel out: (min_j p_j^alpha / p_i^alpha)^beta.
  *
- * The k-th row of a minibatch comes from the k-th of as many equal parts of the total priority. Where that row starts no
- * complete transition, it is drawn again from all rows; a row is then expected in a minibatch exactly as often as its
- * share of the priorities of complete rows says.
+ * The k-th row of a minibatch comes from the k-th of as many equal parts of the total priority. Where that row starts
+ * no complete transition, it is drawn again from all rows; a row is then expected in a minibatch exactly as often as
+ * its share of the priorities of complete rows says.
  *
  * A priority that is not finite counts as the largest so far: it is for the run to notice that learning diverged.
  */

@@ -1,7 +1,7 @@
 /**
  * Weights that add up: each change and each search takes a number of steps that is logarithmic in the number of leaves
- * (Schaul et al. 2016, appendix B.2.1). Every sum is worked out anew from its two parts, so the tree is a function of its
- * leaves alone, bit for bit.
+ * (Schaul et al. 2016, appendix B.2.1). Every sum is worked out anew from its two parts, so the tree is a function of
+ * its leaves alone, bit for bit.
  */
 export class SumTree {
   /** How many leaves there are. */

@@ -47,6 +47,14 @@ describe('benchmark', () => {
     expect(result.machine).toMatchObject({ tensorflow: '2.21.0', loadBefore: expect.any(Number) });
   });
 
+  test('agents compares the update of each with that of dqn', async () => {
+    const result = await report('agents', '--rounds', '1', '--turn-seconds', '0.001');
+    checkTimes(result, 1);
+    const others = ['dqnDueling', 'dqnNoisy', 'c51', 'qrDqn', 'rainbow', 'iqn8'];
+    expect(Object.keys(result.milliseconds)).toEqual(['dqn', ...others]);
+    expect(Object.keys(result.ratios)).toEqual(others.map((name) => `${name}OverDqn`));
+  });
+
   test('acting prints a table of times, ratios and the machine', async () => {
     const { code, stdout, stderr } = await runCommand(
       'benchmark',
@@ -111,7 +119,7 @@ describe('benchmark', () => {
   });
 
   test.each([
-    [['flying'], /Allowed choices are learner, kernels, normalizations, cifar10, acting/],
+    [['flying'], /Allowed choices are learner, agents, kernels, normalizations, cifar10, acting/],
     [['learner', '--rounds', '0'], /a whole number from 1 to 100000/],
     [['learner', '--updates', '200'], /--updates 200 does not go with "learner"/],
     [['learner', '--width-multiplier', '0.5'], /--width-multiplier 0.5 does not go with "learner"/],

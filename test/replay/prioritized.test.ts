@@ -195,7 +195,7 @@ class Model {
   }
 }
 
-test('whatever is played, updated and sampled, rows have the priorities of a plain model and overwritten ones none', () => {
+test('whatever is played, updated and sampled, priorities are those of a plain model', () => {
   const endings = fc.constantFrom(
     'none' as const,
     'none' as const,
