@@ -1,9 +1,13 @@
 import { makeVectorEnv } from 'gymnasium-js-bridge';
 import type { DqnSettings } from '../../agents/dqn/config.ts';
-import { createDqn } from '../../agents/dqn/index.ts';
 import { dqnPresets } from '../../agents/dqn/presets.ts';
+import { findAgent } from '../../agents/registry.ts';
+import type { Agent } from '../../src/agent/agent.ts';
 import { envOptions } from '../../src/agent/environment.ts';
+import type { Progress } from '../../src/agent/replay-agent.ts';
+import type { AgentSettings } from '../../src/agent/settings.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
+import { resolveSettings } from '../../src/settings/index.ts';
 import { Peer } from './peer.ts';
 import { peerPython } from './peer-environment.ts';
 import type { Benchmark, Plan, PrepareOptions, Ratio, Variant } from './plan.ts';
@@ -25,6 +29,7 @@ const AS_PEERS: Partial<DqnSettings> = {
   targetUpdatePeriodSteps: 1_000,
 };
 
+/** DQN as it is compared with the peers. */
 const OWN: { name: string; title: string; config: DqnSettings }[] = [
   {
     name: 'default',
@@ -43,8 +48,11 @@ const OWN: { name: string; title: string; config: DqnSettings }[] = [
   })),
 ];
 
+/** The other agents, with their presets "fast". */
+const FAMILY = ['qr-dqn', 'rainbow', 'pqn'];
+
 export const endToEnd: Benchmark = {
-  about: 'the whole agent on Enduro while it learns: acting, emulation, replay and an update of 32 every 4 agent steps',
+  about: 'whole agents on Enduro while they learn: acting, emulation, replay or rollout, and updates',
   rounds: 5,
   turnSeconds: 2.5,
   seconds: 240,
@@ -56,7 +64,12 @@ async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
   const variants: Variant[] = [];
   for (const { name, title, config } of OWN) {
     note(`preparing ${name}: ${COMMON.learningStarts} agent steps before learning starts`);
-    variants.push(await agentVariant(name, title, config, defer));
+    variants.push(await agentVariant(name, title, { agent: 'dqn', settings: config }, defer));
+  }
+  for (const agent of FAMILY) {
+    note(`preparing ${agent}`);
+    const { settings } = resolveSettings(findAgent(agent), 'fast', { game: COMMON.game });
+    variants.push(await agentVariant(camelCase(agent), `${agent}, its default preset`, { agent, settings }, defer));
   }
 
   const ratios: Ratio[] = [
@@ -67,6 +80,12 @@ async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
       below: 'uncompressed',
       target: { atMost: 1.1 },
     },
+    ...FAMILY.map((agent) => ({
+      name: `${camelCase(agent)}OverDefault`,
+      title: `${agent} / dqn, default presets`,
+      above: camelCase(agent),
+      below: 'default',
+    })),
   ];
   let about = {};
   if (peers) {
@@ -105,24 +124,34 @@ async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
 async function agentVariant(
   name: string,
   title: string,
-  preset: DqnSettings,
+  { agent: agentName, settings }: { agent: string; settings: AgentSettings },
   defer: PrepareOptions['defer'],
 ): Promise<Variant> {
   const { game, learningStarts, replayCapacity, epsilon } = COMMON;
-  const config = { ...preset, game, learningStarts, replayCapacity, epsilonStart: epsilon, epsilonEnd: epsilon };
+  const isReplayed = 'replayCapacity' in settings;
+  const config = {
+    ...settings,
+    ...{ game, epsilonStart: epsilon, epsilonEnd: epsilon },
+    ...(isReplayed && { learningStarts, replayCapacity }),
+  };
   const env = await makeVectorEnv(envOptions(config));
   defer(() => env.close());
-  const agent = createDqn(config, env);
+  const agent = findAgent(agentName).create(config, env) as Agent & Progress;
   defer(() => agent.dispose());
   await agent.begin();
   while (agent.updates < 2) await agent.step();
-  // Whole update periods, so that a turn holds exactly its share of updates.
-  const { numEnvs, updatePeriodSteps } = config;
-  const steps = Math.max(1, updatePeriodSteps / numEnvs);
+  // Whole update periods or rollouts, so that a turn holds exactly its share of updates.
+  const { numEnvs } = config;
+  const { updatePeriodSteps = 0, rolloutSteps } = config as { updatePeriodSteps?: number; rolloutSteps?: number };
+  const steps = rolloutSteps ?? Math.max(1, updatePeriodSteps / numEnvs);
   const call = async () => {
     for (let i = 0; i < steps; i++) await agent.step();
   };
   return { name, title, turn: async (turnMs) => (await timeAsyncCalls(call, turnMs)) / (steps * numEnvs) };
+}
+
+function camelCase(text: string): string {
+  return text.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function capitalize(text: string): string {

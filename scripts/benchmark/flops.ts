@@ -17,12 +17,16 @@ interface LayerWork {
  *   dense1           512  x  3136        = 1,605,632
  *   q                  9  x  512         =     4,608
  *                                   sum    9,347,584
+ *
+ * @param positions How often a layer works whose output has an axis of any length, such as one of an implicit quantile
+ *   network: once for each probability.
  */
-export function layerWork(network: tf.LayersModel): LayerWork[] {
+export function layerWork(network: tf.LayersModel, positions = 1): LayerWork[] {
   return network.layers.filter(isNormalizedLayer).map((layer) => {
     const kernel = layer.kernel!.shape as number[]; // [..., inputs, units]
     const units = kernel[kernel.length - 1];
-    const outputs = elements((layer.outputShape as number[]).slice(1)); // without the batch
+    const shape = (layer.outputShape as (number | null)[]).slice(1); // without the batch
+    const outputs = elements(shape.map((size) => size ?? positions));
     return { name: layer.name, multiplyAdds: (outputs / units) * elements(kernel) };
   });
 }

@@ -26,7 +26,15 @@ afterEach(() => {
 /** Small settings of an agent: of these the ones that it has. */
 function small(agent: string): TrainOptions {
   const settings = {
-    ...{ hiddenUnits: [16], logPeriodSteps: 50, steps: STEPS, epsilonDecaySteps: 200, checkpointPeriodSteps: 1000 },
+    ...{
+      hiddenUnits: [16],
+      logPeriodSteps: 50,
+      steps: STEPS,
+      checkpointPeriodSteps: 1000,
+      dueling: false,
+      noiseScale: 0,
+    },
+    ...{ epsilonDecaySteps: 200 },
     ...{ learningStarts: 60, batchSize: 16, replayCapacity: 300, updatePeriodSteps: 2, targetUpdatePeriodSteps: 50 },
     ...{ rolloutSteps: 16, epochs: 1, minibatches: 2 },
   };
@@ -97,12 +105,14 @@ describe.each(Object.keys(agents))('%s', (agent) => {
     expect(seen.map(({ position }) => position)).toEqual([100, 200, 300, 400]);
     expect((await diagnoses(broken)).map(({ numbers }) => numbers)).toEqual(seen.map(({ numbers }) => numbers));
     const last = seen.at(-1)!.numbers as Numbers;
-    expect(Object.keys(last).sort()).toEqual([
-      ...['dense1/dormantShare', 'dense1/featureRank'],
-      ...['effectiveLearningRate', 'gain', 'norm'].map((name) => `dense1/kernel/${name}`),
-      'diagnosedStates',
-      ...['effectiveLearningRate', 'gain', 'norm'].map((name) => `q/kernel/${name}`),
-    ]);
+    // An iqn has a layer more, which embeds probabilities: its units are of states and probabilities.
+    const kernels = agent === 'iqn' ? ['dense1', 'embedding', 'q'] : ['dense1', 'q'];
+    const expected = [
+      ...kernels.slice(0, -1).map((layer) => `${layer}/dormantShare`),
+      ...['dense1/featureRank', 'diagnosedStates'],
+      ...kernels.flatMap((layer) => ['effectiveLearningRate', 'gain', 'norm'].map((name) => `${layer}/kernel/${name}`)),
+    ];
+    expect(Object.keys(last).sort()).toEqual(expected.sort());
     expect(last['dense1/featureRank']).toBeGreaterThan(0);
     expect(last['dense1/featureRank']).toBeLessThanOrEqual(Math.min(16, last.diagnosedStates));
     expect(last['dense1/dormantShare']).toBeLessThan(1);
