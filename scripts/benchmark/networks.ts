@@ -11,6 +11,7 @@ import { assignEffectiveWeights } from '../../src/weightnorm/index.ts';
 
 export const NUM_ACTIONS = 9; // Enduro's
 export const LEARNING_RATE = 1e-4;
+const NOISE_SEED = Int32Array.of(1, 1);
 const FRAMES = [4, 84, 84] as const;
 
 export interface LearnerOptions {
@@ -57,7 +58,8 @@ export function createLearner({ normalization, actingBatch, learningBatch, compi
   return {
     networks,
     act: (inputs: Uint8Array) => program.steps.act.values({ states: inputs }).actions,
-    learn: (batch: Batch) => program.steps.learn.values({ ...batch, noiseSeed: Int32Array.of(1, 1) }).loss[0],
+    learn: (batch: Batch) =>
+      program.steps.learn.values({ ...batch, noiseSeed: NOISE_SEED, learningRate: LEARNING_RATE }).loss[0],
     dispose() {
       program.dispose();
       optimizer.dispose();

@@ -43,10 +43,19 @@ const agents: [title: string, numEnvs: number, given: TrainOptions][] = [
     3,
     { agent: 'dqn', munchausenScale: 0.9, doubleQ: false, normalization: 'none', epsilonSpread: 7 },
   ],
-  ['c51', 1, { agent: 'c51', normalization: 'weight+mean-only-batch', initialization: 'data-dependent' }],
+  [
+    'c51',
+    1,
+    {
+      agent: 'c51',
+      normalization: 'weight+mean-only-batch',
+      initialization: 'data-dependent',
+      learningRateWarmupSteps: 150,
+    },
+  ],
   ['qr-dqn', 2, { agent: 'qr-dqn', quantiles: 9, normalization: 'mean-only-batch' }],
-  ['rainbow', 2, { agent: 'rainbow', normalization: 'weight', initialization: 'data-dependent' }],
-  ['iqn', 2, { agent: 'iqn', normalization: 'weight', initialization: 'data-dependent', priorityExponent: 0.5 }],
+  ['rainbow', 2, { agent: 'rainbow', normalization: 'weight', initialization: 'data-dependent', layerNorm: 'all' }],
+  ['iqn', 2, { agent: 'iqn', normalization: 'weight', layerNorm: 'all', priorityExponent: 0.5 }],
 ];
 
 describe.each(agents)('%s', (_, numEnvs, given) => {
@@ -77,21 +86,26 @@ describe.each(['dqn', 'c51', 'qr-dqn', 'rainbow', 'iqn'])('%s', (agent) => {
     'learns with normalization %s, initialised from data',
     async (normalization) => {
       const initialization = normalization === 'none' ? 'default' : 'data-dependent';
-      const given = { ...small, agent, normalization, initialization, steps: 80 } as const;
+      const given = { ...small, agent, normalization, initialization, steps: 80, diagnosticsPeriodSteps: 40 } as const;
       const run = await train({ ...given, env: cartPole(1) });
       const { position, latest } = await run.finish();
       expect(position).toBe(80);
+      expect(Object.keys(latest.diagnostics!).join()).toMatch(/dormantShare/);
       expect(Number.isFinite(latest.progress!.loss)).toBe(true);
     },
   );
 
-  test('learns from images', async () => {
+  test.each([
+    ['nature', [40, 40], 'none'],
+    ['minatar', [10, 10, 4], 'channels'],
+  ] as const)('learns from images with network %s', async (network, shape, layerNorm) => {
+    const pixels = (value: number) => new Array(shape.reduce<number>((a, b) => a * b, 1)).fill(value);
     const images = vectorize(
       () => ({
         ...{ id: 'Images', maxEpisodeSteps: 10, actionSpace: { kind: 'discrete', n: 3 } },
-        observationSpace: { kind: 'box', shape: [40, 40], dtype: 'uint8', low: 0, high: 255 },
-        reset: () => new Array(1600).fill(9),
-        step: () => ({ observation: new Array(1600).fill(99), reward: 1, terminated: false }),
+        observationSpace: { kind: 'box', shape: [...shape], dtype: 'uint8', low: 0, high: 255 },
+        reset: () => pixels(9),
+        step: () => ({ observation: pixels(99), reward: 1, terminated: false }),
       }),
       { numEnvs: 2 },
     );
@@ -102,7 +116,16 @@ describe.each(['dqn', 'c51', 'qr-dqn', 'rainbow', 'iqn'])('%s', (agent) => {
       batchSize: 4,
       steps: 56,
     } as const;
-    const run = await train({ agent, preset: 'fast', env: images, ...few, hiddenUnits: [8], logPeriodSteps: 8 });
+    const run = await train({
+      agent,
+      preset: 'fast',
+      env: images,
+      network,
+      layerNorm,
+      ...few,
+      hiddenUnits: [8],
+      logPeriodSteps: 8,
+    });
     const { latest } = await run.finish();
     expect(Number.isFinite(latest.progress!.loss)).toBe(true);
   });

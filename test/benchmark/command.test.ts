@@ -51,8 +51,13 @@ describe('benchmark', () => {
     const result = await report('agents', '--rounds', '1', '--turn-seconds', '0.001');
     checkTimes(result, 1);
     const others = ['dqnDueling', 'dqnNoisy', 'c51', 'qrDqn', 'rainbow', 'iqn8'];
-    expect(Object.keys(result.milliseconds)).toEqual(['dqn', ...others]);
+    expect(Object.keys(result.milliseconds)).toEqual(['dqn', ...others, 'pqn']);
     expect(Object.keys(result.ratios)).toEqual(others.map((name) => `${name}OverDqn`));
+    // Double DQN: 5 forward passes' worth, less the first layer's input gradient; PQN 3, of a minibatch of 256.
+    const { dqnMillionMultiplyAdds, pqnMillionMultiplyAdds, iqn8MillionMultiplyAdds } = result.figures;
+    expect(dqnMillionMultiplyAdds).toBeCloseTo((32 * (5 * 9_347_584 - 3_276_800)) / 1e6, 6);
+    expect(pqnMillionMultiplyAdds).toBeCloseTo((256 * (3 * 9_347_584 - 3_276_800)) / 1e6, 6);
+    expect(iqn8MillionMultiplyAdds).toBeGreaterThan(dqnMillionMultiplyAdds);
   });
 
   test('acting prints a table of times, ratios and the machine', async () => {

@@ -178,6 +178,14 @@ describe('a noisy network', () => {
     }
   });
 
+  test('with layer norm has it between the noise and the ReLU', () => {
+    const network = mlpQNetwork({ ...mlp, hiddenUnits: [6], noiseScale: 0.5, layerNorm: 'channels' });
+    const names = network.layers.map(({ name }) => name);
+    expect(names).toEqual(['state', 'dense1', 'dense1_noise', 'dense1_norm', 'dense1_relu', 'q', 'q_noise']);
+    expect(difference(outputs(network), outputs(network, { pass: 0 }))).toBeGreaterThan(0.01);
+    network.dispose();
+  });
+
   test('is made again from its description', async () => {
     const network = noisy({ dueling: true, normalization: 'weight' });
     const modelTopology = JSON.parse(network.toJSON(null) as string) as tf.io.ModelJSON['modelTopology'];

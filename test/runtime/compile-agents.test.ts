@@ -66,6 +66,7 @@ test.each([
       nextStates: wave(BATCH * 4, number + 2),
       weights: Float32Array.from(wave(BATCH, number + 3), (x) => 0.1 + Math.abs(x)),
       noiseSeed: Int32Array.of(3, number),
+      learningRate: 0.01,
     };
     const [actual, expected] = [compiled, eager].map(({ program }) => program.steps.learn.values(batch));
     expect(Object.keys(actual).sort()).toEqual(['loss', 'meanQ', 'priorities']);

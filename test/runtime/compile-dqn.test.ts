@@ -85,6 +85,7 @@ function batch(step: number) {
     nextStates: states(step + 3),
     weights: Float32Array.from(wave(BATCH, step + 5), (x) => 0.1 + Math.abs(x)),
     noiseSeed: Int32Array.of(1, step),
+    learningRate: 1e-3,
   };
 }
 
