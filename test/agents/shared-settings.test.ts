@@ -26,15 +26,7 @@ afterEach(() => {
 /** Small settings of an agent: of these the ones that it has. */
 function small(agent: string): TrainOptions {
   const settings = {
-    ...{
-      hiddenUnits: [16],
-      logPeriodSteps: 50,
-      steps: STEPS,
-      checkpointPeriodSteps: 1000,
-      dueling: false,
-      noiseScale: 0,
-    },
-    ...{ epsilonDecaySteps: 200 },
+    ...{ hiddenUnits: [16], logPeriodSteps: 50, steps: STEPS, checkpointPeriodSteps: 1000, epsilonDecaySteps: 200 },
     ...{ learningStarts: 60, batchSize: 16, replayCapacity: 300, updatePeriodSteps: 2, targetUpdatePeriodSteps: 50 },
     ...{ rolloutSteps: 16, epochs: 1, minibatches: 2 },
     ...{ dueling: false, noiseScale: 0 }, // the layers of a plain network
