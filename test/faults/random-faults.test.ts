@@ -90,6 +90,26 @@ const scenarios: Scenario[] = [
       ...['--log-period-updates', '4', '--initialization-examples', '100'],
     ],
   },
+  {
+    name: 'Rainbow',
+    command: 'train-agent',
+    hasSidecar: true,
+    args: [
+      ...['--agent', 'rainbow', '--env-id', 'CartPole-v1', '--num-envs', '2', '--steps', '1500'],
+      ...['--learning-starts', '100', '--hidden-units', '16', '--log-period-steps', '50', '--env-timeout-seconds', '5'],
+      ...['--checkpoint-period-steps', '300', '--replay-capacity', '1000'],
+    ],
+  },
+  {
+    name: 'PQN',
+    command: 'train-agent',
+    hasSidecar: true,
+    args: [
+      ...['--agent', 'pqn', '--env-id', 'CartPole-v1', '--num-envs', '4', '--steps', '4000', '--rollout-steps', '16'],
+      ...['--hidden-units', '16', '--log-period-steps', '100', '--env-timeout-seconds', '5'],
+      ...['--checkpoint-period-steps', '700', '--exploration', 'temporally-extended'],
+    ],
+  },
 ];
 
 /** Whom a fault hits, and with what. */

@@ -274,7 +274,10 @@ test.each([
     ['table-cifar', '--data-dir', 'nowhere'],
     /table-cifar needs CIFAR-10, and --data-dir nowhere has none: run "npm run/,
   ],
-  [['table-dqn', '--out', '/dev/null'], /--out \/dev\/null\/quick: cannot be made: something on the way to it is no folder \(ENOTDIR\)/],
+  [
+    ['table-dqn', '--out', '/dev/null'],
+    /--out \/dev\/null\/quick: cannot be made: something on the way to it is no folder \(ENOTDIR\)/,
+  ],
 ])('%j ends with one line and exit code 2', async (args, message) => {
   const { code, stdout, stderr } = await runCommand('reproduce', ...args);
   expect(code, stderr).toBe(2);
