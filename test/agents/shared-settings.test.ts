@@ -116,7 +116,7 @@ describe.each(Object.keys(agents))('%s', (agent) => {
     const plain = join(folder, 'plain');
     const { diagnosticsPeriodSteps, ...rest } = given;
     await (await train({ ...small(agent), ...rest, env: cartPole(), runDir: plain })).finish();
-    const state = (runDir: string) => readFileSync(join(runDir, `checkpoints/$STEPS/state.safetensors`));
+    const state = (runDir: string) => readFileSync(join(runDir, `checkpoints/${STEPS}/state.safetensors`));
     expect(state(plain).equals(state(whole))).toBe(true);
   });
 
