@@ -58,8 +58,9 @@ export const rainbowPresets = {
     adjust: adjustValueSettings,
   },
   'classic-control': {
-    about: 'small vector observations such as CartPole (the default with --env-id): all six, returns from -100 to 100',
-    settings: { ...paper, ...classicControlChanges, atoms: 101, vMin: -100, vMax: 100, noiseScale: 0.1 },
+    about:
+      'small vector observations such as CartPole (the default with --env-id): all but noisy, returns from -100 to 100',
+    settings: { ...paper, ...classicControlChanges, atoms: 101, vMin: -100, vMax: 100, noiseScale: 0 },
     adjust: adjustValueSettings,
   },
 } satisfies Record<string, Preset<RainbowSettings>>;

@@ -22,7 +22,7 @@ const agents: [title: string, given: TrainOptions][] = [
   ['dqn with Munchausen', { agent: 'dqn', munchausenScale: 0.9, doubleQ: false }],
   ['c51', { agent: 'c51' }],
   ['qr-dqn', { agent: 'qr-dqn' }],
-  ['rainbow', { agent: 'rainbow', vMin: 0 }],
+  ['rainbow', { agent: 'rainbow' }],
   ['iqn', { agent: 'iqn' }],
 ];
 

@@ -54,7 +54,11 @@ const agents: [title: string, numEnvs: number, given: TrainOptions][] = [
     },
   ],
   ['qr-dqn', 2, { agent: 'qr-dqn', quantiles: 9, normalization: 'mean-only-batch' }],
-  ['rainbow', 2, { agent: 'rainbow', normalization: 'weight', initialization: 'data-dependent', layerNorm: 'all' }],
+  [
+    'rainbow',
+    2,
+    { agent: 'rainbow', noiseScale: 0.5, normalization: 'weight', initialization: 'data-dependent', layerNorm: 'all' },
+  ],
   ['iqn', 2, { agent: 'iqn', normalization: 'weight', layerNorm: 'all', priorityExponent: 0.5 }],
 ];
 

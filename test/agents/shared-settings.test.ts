@@ -57,9 +57,13 @@ describe.each(Object.keys(agents))('%s', (agent) => {
     return { whole, broken };
   }
 
-  test('has learning-rate schedules, and goes on with them', async () => {
-    const schedule = { learningRate: 0.01, learningRateSchedule: 'cosine', learningRateEnd: 1e-3 } as const;
-    const { whole, broken } = await twice({ ...schedule, learningRateWarmupSteps: 80 }, 230);
+  test('has learning-rate schedules and projects weights, and goes on with the rates and lengths of its beginning', async () => {
+    const given: TrainOptions = {
+      ...{ learningRate: 0.01, learningRateSchedule: 'cosine', learningRateEnd: 1e-3, learningRateWarmupSteps: 80 },
+      ...{ weightProjection: 'gain', weightProjectionPeriodUpdates: 2, normalization: 'weight' },
+      initialization: 'data-dependent',
+    };
+    const { whole, broken } = await twice(given, 230);
     const rates = (await progress(whole)).map(({ learningRate }) => learningRate);
     expect((await progress(broken)).map(({ learningRate }) => learningRate)).toEqual(rates);
     expect(Math.max(...rates)).toBeLessThanOrEqual(0.01);
@@ -67,15 +71,6 @@ describe.each(Object.keys(agents))('%s', (agent) => {
     expect(rates.at(-1)).toBeLessThan(0.004);
     expect(rates.at(-1)).toBeGreaterThan(0.0009);
 
-    const other = join(folder, 'constant');
-    await (await train({ ...small(agent), learningRate: 0.01, env: cartPole(), runDir: other })).finish();
-    expect((await progress(other)).some((numbers) => 'learningRate' in numbers)).toBe(false);
-    expect((await progress(other)).at(-1)!.loss).not.toBe((await progress(whole)).at(-1)!.loss);
-  });
-
-  test('projects weights, and resumes with the lengths that they began with', async () => {
-    const projected = { weightProjection: 'gain', weightProjectionPeriodUpdates: 2, normalization: 'weight' } as const;
-    const { whole } = await twice({ ...projected, initialization: 'data-dependent', learningRate: 0.02 }, 230);
     const { tensors } = await readSafetensors(join(whole, `checkpoints/${STEPS}/state.safetensors`));
     const length = (name: string) => {
       const { shape, data } = tensors[`online/${name}`];
@@ -97,6 +92,7 @@ describe.each(Object.keys(agents))('%s', (agent) => {
     const seen = await diagnoses(whole);
     expect(seen.map(({ position }) => position)).toEqual([100, 200, 300, 400]);
     expect((await diagnoses(broken)).map(({ numbers }) => numbers)).toEqual(seen.map(({ numbers }) => numbers));
+    expect((await progress(whole)).some((numbers) => 'learningRate' in numbers)).toBe(false); // it is constant
     const last = seen.at(-1)!.numbers as Numbers;
     // An iqn has a layer more, which embeds probabilities: its units are of states and probabilities.
     const kernels = agent === 'iqn' ? ['dense1', 'embedding', 'q'] : ['dense1', 'q'];

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import { type FinishedEpisode, makeVectorEnv } from 'gymnasium-js-bridge';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { EpisodeRecorder, writeRecording } from '../../src/recording/index.ts';
-import { type Started, sidecarOf, signal, startCommand, testEnvironments, until } from '../processes.ts';
+import { runCommand, type Started, sidecarOf, signal, startCommand, testEnvironments, until } from '../processes.ts';
 import { checkpointsOf, metricsOf } from './run-folder.ts';
 
 let folder: string;
@@ -37,34 +37,47 @@ async function atStep(step: number, runDir: string, started: Started, name: Node
 }
 
 describe('a lost sidecar costs no step and changes no number', () => {
+  const args = ['--steps', '2500', '--env-timeout-seconds', '5', '--num-envs', '2'];
+  const evaluation = (runDir: string) => ['--run', runDir, '--episodes', '100', '--json'];
+  /** A run that lost none, and what evaluating it prints. */
+  let whole: string;
+  let evaluated: string;
+  beforeAll(async () => {
+    whole = newRun();
+    const trained = await runCommand('train-agent', ...cartPole(whole, ...args));
+    expect(trained.code, trained.stderr).toBe(0);
+    ({ stdout: evaluated } = await runCommand('evaluate-agent', ...evaluation(whole)));
+  });
+
   test.each<[string, NodeJS.Signals]>([
     ['killed', 'SIGKILL'],
     ['stopped, so that it answers no more', 'SIGSTOP'],
   ])('of a training: %s', async (_, name) => {
-    const [whole, broken] = [newRun(), newRun()];
-    const args = ['--steps', '3000', '--env-timeout-seconds', '5', '--num-envs', '2'];
-    const unbroken = await startCommand('train-agent', cartPole(whole, ...args)).ended;
-    expect(unbroken.code, unbroken.stderr).toBe(0);
+    const broken = newRun();
     const started = startCommand('train-agent', cartPole(broken, ...args));
     await atStep(500, broken, started, name);
     const { code, stderr } = await started.ended;
     expect(code, stderr).toBe(0);
     expect(stderr).toContain('starting it again and playing on (1 of at most 3 in a row)');
     expect(numbers(broken)).toEqual(numbers(whole));
-    const files = (runDir: string) => readFileSync(join(runDir, 'checkpoints/3000/state.safetensors'));
+    const files = (runDir: string) => readFileSync(join(runDir, 'checkpoints/2500/state.safetensors'));
     expect(files(broken).equals(files(whole))).toBe(true);
     const restarts = (runDir: string) => metricsOf(runDir).findLast((line) => 'sidecarRestarts' in line);
     expect([restarts(whole), restarts(broken)]).toMatchObject([{ sidecarRestarts: 0 }, { sidecarRestarts: 1 }]);
     // Saved before it was started again, and the run went on from there.
     expect(checkpointsOf(broken).length).toBeGreaterThan(checkpointsOf(whole).length);
+  });
 
-    const evaluating = startCommand('evaluate-agent', ['--run', whole, '--episodes', '40', '--json']);
+  test.each<[string, NodeJS.Signals]>([
+    ['killed', 'SIGKILL'],
+    ['stopped, so that it answers no more', 'SIGSTOP'],
+  ])('of an evaluation: %s', async (_, name) => {
+    const evaluating = startCommand('evaluate-agent', [...evaluation(whole), '--env-timeout-seconds', '5']);
     await until('an episode', () => evaluating.output.stderr.includes('episode'), evaluating);
     signal(sidecarOf(evaluating.pid)!, name);
-    const evaluated = await evaluating.ended;
-    const expected = await startCommand('evaluate-agent', ['--run', whole, '--episodes', '40', '--json']).ended;
-    expect(evaluated.code, evaluated.stderr).toBe(0);
-    expect(evaluated.stdout).toBe(expected.stdout);
+    const { code, stdout, stderr } = await evaluating.ended;
+    expect(code, stderr).toBe(0);
+    expect(stdout).toBe(evaluated);
   });
 
   test.each<[string, NodeJS.Signals]>([

@@ -48,9 +48,8 @@ function expectEqual(broken: string, whole: string, end: number): void {
 
 test.each([
   ['CartPole, in the midst of the first rollout', cartPole, 40, 400],
-  ['CartPole, between two rollouts', cartPole, 256, 600],
   ['CartPole, in the midst of one', { ...cartPole, exploration: 'temporally-extended' }, 348, 620],
-  ['Pong, in the midst of one', pong, 201, 300],
+  ['Pong, in the midst of one', pong, 105, 201],
 ] as const)('%s: a resumed run gives bit for bit what an unbroken one does', async (_, given, stop, end) => {
   const tensorsBefore = tf.memory().numTensors;
   const [whole, broken] = [join(folder, 'whole'), join(folder, 'broken')];
