@@ -136,7 +136,7 @@ describe('a stopped sidecar does not keep a run from saving at', () => {
 
 describe('output that cannot be written does not end the work', () => {
   const finite = (runDir: string) => [
-    ...['--env-id', 'CartPole-v1', '--steps', '900', '--learning-starts', '100', '--run-dir', runDir],
+    ...['--env-id', 'CartPole-v1', '--steps', '400', '--learning-starts', '100', '--run-dir', runDir],
   ];
   const shell = (script: string, runDir: string) =>
     startGroup('bash', [
@@ -155,7 +155,7 @@ describe('output that cannot be written does not end the work', () => {
     const runDir = newRun();
     const { code, stderr } = await shell(script, runDir).ended;
     expect(code, stderr).toBe(0);
-    expect(checkpointsOf(runDir)).toEqual([900]);
+    expect(checkpointsOf(runDir)).toEqual([400]);
   });
 
   test('a result that is lost is no success', async () => {

@@ -64,7 +64,7 @@ describe('environments whose sidecar is lost', () => {
     const expected = await play(options, { steps });
     const faults: EnvFault[] = [];
     const random = new Generator(2, 'kills');
-    const killAt = new Set(Array.from({ length: 6 }, () => random.integer(steps)));
+    const killAt = new Set(Array.from({ length: 3 }, () => random.integer(steps)));
     const shown = await play(
       { ...options, maxRestarts: 3, onFault: (fault) => void faults.push(fault) },
       {

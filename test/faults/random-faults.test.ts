@@ -32,7 +32,7 @@ import {
 
 const isLong = process.env.WEIGHTNORM_FAULTS === 'long';
 const KILLS = isLong ? 50 : 2;
-const DAMAGES = isLong ? 50 : 4;
+const DAMAGES = isLong ? 50 : 3;
 const SEED = Number(process.env.WEIGHTNORM_FAULTS_SEED ?? 1);
 
 let folder: string;

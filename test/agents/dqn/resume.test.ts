@@ -32,7 +32,7 @@ const pong: TrainOptions = {
   batchSize: 4,
   updatePeriodSteps: 30,
   targetUpdatePeriodSteps: 90,
-  replayCapacity: 600,
+  replayCapacity: 400,
   epsilonDecaySteps: 200,
   logPeriodSteps: 90,
   normalization: 'weight+mean-only-batch',
@@ -60,7 +60,7 @@ function metrics(runDir: string): object[] {
 
 test.each([
   ['CartPole, its replay overwritten', cartPole, 400, 800],
-  ['Pong in 3 environments with sticky actions', pong, 450, 900],
+  ['Pong in 3 environments with sticky actions', pong, 330, 600],
   ['CartPole with held actions', heldActions, 300, 600],
 ])('%s: a resumed run gives bit for bit what an unbroken one does', async (_, given, stop, end) => {
   const tensorsBefore = tf.memory().numTensors;
