@@ -11,6 +11,10 @@ interface LearningSettings {
   batchSize?: number;
   rolloutSteps?: number;
   minibatches?: number;
+  atoms?: number;
+  quantiles?: number;
+  targetQuantiles?: number;
+  cosines?: number;
 }
 
 /** Above it making the network takes more than some seconds: tfjs draws its weights one by one. */
@@ -44,6 +48,7 @@ export function checkMemory(
       { key: 'rolloutSteps', value: rolloutSteps, bytes: rolloutSteps * replayBytes(rolloutOf(states, env)) },
       { key: 'hiddenUnits', value: hiddenUnits, bytes: weightBytes(weights) },
       { key: 'batchSize', value: batchSize, bytes: batchSize * activationBytes(activations) },
+      ...distributionNeeds(settings, batchSize, env.actionSpace.n),
     ],
     machineBytes,
   );
@@ -55,6 +60,20 @@ export function checkMemory(
 /** One step of all environments, with its frames stacked. */
 function rolloutOf({ frameShape, frameStack, dtype }: StateOptions, { numEnvs }: VectorEnv) {
   return { capacity: numEnvs * frameStack, frameShape, dtype, replayCompression: 'none' } as const;
+}
+
+/** What atoms or quantiles need beside values: each of a batch's is compared with each of its targets. */
+function distributionNeeds(settings: AgentSettings & LearningSettings, batchSize: number, actions: number) {
+  const { atoms, quantiles, targetQuantiles, cosines, hiddenUnits } = settings;
+  const count = atoms ?? quantiles;
+  if (count === undefined) return [];
+  const width = hiddenUnits.at(-1) ?? 0;
+  const pairs = activationBytes(count * (targetQuantiles ?? count));
+  // An implicit quantile network works once for each quantile; another one has an output for each.
+  const outputs = activationBytes(cosines === undefined ? 2 * actions * count : 2 * count * (width + actions));
+  const weights = cosines === undefined ? weightBytes(width * actions * count) : 0;
+  const key = atoms === undefined ? 'quantiles' : 'atoms';
+  return [{ key, value: count, bytes: batchSize * (pairs + outputs) + weights }];
 }
 
 /** Weights, and activations of one state and the next one, of a network of the settings. */

@@ -75,3 +75,13 @@ test.each([
 ] as [TrainOptions, string][])('what does nothing beside what was handed in is refused: %o', async (given, message) => {
   await expect(train({ ...given, env: vectorize(() => new CartPole(), { numEnvs: 1 }) })).rejects.toThrow(message);
 });
+
+test.each([
+  ['c51', { atoms: 1_000_000 }, /^atoms 1000000 needs .* and this machine has .*: give at most \d+$/],
+  ['qr-dqn', { quantiles: 1_000_000 }, /^quantiles 1000000 needs /],
+  ['iqn', { quantiles: 100_000, targetQuantiles: 1_000_000 }, /^quantiles 100000 needs /],
+])('%s refuses more than the machine holds', async (agent, given, message) => {
+  const env = vectorize(() => new CartPole(), { numEnvs: 1 });
+  await expect(train({ agent, ...given, env, steps: 1000 })).rejects.toThrow(message);
+  await env.close();
+});
