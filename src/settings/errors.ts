@@ -36,7 +36,9 @@ export class SettingError extends Error implements SettingProblem {
     this.key = problem.key;
     this.value = problem.value;
     this.reason = problem.reason;
-    this.mend = problem.mend;
+    // What should stand in the file in place of a key is spelled as the file does.
+    this.mend =
+      file === undefined ? problem.mend : problem.mend?.replace(/^did you mean \{(\w+)\}\?$/, 'did you mean $1?');
     this.file = file;
   }
 }

@@ -101,7 +101,7 @@ function problemOf(
   if (issue.code === 'unrecognized_keys') {
     const [key] = issue.keys;
     const meant = nearest(key, Object.keys(schema.shape));
-    const mend = meant === undefined ? 'leave it out' : `did you mean ${meant}?`;
+    const mend = meant === undefined ? 'leave it out' : `did you mean {${meant}}?`;
     return { key, value: (settings as Record<string, unknown>)[key], reason: `is no setting of ${name}`, mend };
   }
   const key = String(issue.path[0]);
