@@ -2,13 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
-import {
-  type EnvSettings,
-  type FinishedEpisode,
-  makeVectorEnv,
-  restartOptions,
-  type VectorEnv,
-} from 'gymnasium-js-bridge';
+import type { EnvSettings, FinishedEpisode, VectorEnv } from 'gymnasium-js-bridge';
 import { humanNormalizedScore, playEpisodes, type ReturnSummary, summarizeReturns } from '../evaluation/index.ts';
 import { DamagedFileError } from '../files/errors.ts';
 import { allVariables } from '../networks/variables.ts';
@@ -21,8 +15,7 @@ import { StateError } from '../runs/trainable.ts';
 import { assignVariables } from '../runs/variables.ts';
 import { SettingError } from '../settings/index.ts';
 import type { AnyAgentDefinition } from './definition.ts';
-import { envOptions, noteEndless } from './environment.ts';
-import { installMinAtar } from './minatar.ts';
+import { makeEnv, noteEndless } from './environment.ts';
 import type { NetworkFactory } from './networks.ts';
 import { createPlayer, type Player } from './player.ts';
 import { type AgentSettings, checkEnvironment } from './settings.ts';
@@ -130,8 +123,7 @@ export async function evaluateAgentRun(
     numEnvs: Math.min(episodes, MOST_ENVS),
   };
   const loadNetwork = await readNetwork(checkpoint.path);
-  if (options.env === undefined) await installMinAtar(settings.envId, note);
-  const env = options.env ?? (await makeVectorEnv({ ...envOptions(evaluated), seed, ...restartOptions(note) }));
+  const env = options.env ?? (await makeEnv({ ...evaluated, seed }, note));
   let player: Player | undefined;
   try {
     const problem = checkEnvironment(evaluated, env) ?? definition.checkEnv(evaluated, env);

@@ -240,13 +240,13 @@ async function untilAborted<T>(
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const result = await work();
-    if (signal?.aborted) throw new InterruptedError('stopped before its first step: nothing has changed');
-    return result;
+    if (!signal?.aborted) return result;
   } catch (error) {
-    throw signal?.aborted ? new InterruptedError('stopped before its first step: nothing has changed') : error;
+    if (!signal?.aborted) throw error;
   } finally {
     signal?.removeEventListener('abort', onAbort);
   }
+  throw new InterruptedError('stopped before its first step: nothing has changed');
 }
 
 function recoveryTracker(): Recovery {

@@ -89,7 +89,7 @@ export class Checkpoints {
   /** Keeps a checkpoint of another folder here, and none else: its files are the same on the disk where that can be. */
   async keepOnly({ step, path }: Checkpoint): Promise<string> {
     return this.write(step, 1, async (folder) => {
-      for (const name of Object.keys(await checksums(path))) {
+      for (const name of await filesIn(path)) {
         await mkdir(dirname(join(folder, name)), { recursive: true });
         await link(join(path, name), join(folder, name)).catch(() => copyFile(join(path, name), join(folder, name)));
       }
@@ -155,19 +155,22 @@ async function verify(path: string): Promise<void> {
   }
 }
 
-async function checksums(folder: string): Promise<Record<string, string>> {
+/** The files of a checkpoint whose sums are kept, by their paths in its folder, sorted. */
+async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries
+  return entries
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .filter((name) => name !== CHECKSUMS_FILE)
     .sort();
+}
+
+async function checksums(folder: string): Promise<Record<string, string>> {
   const sums: Record<string, string> = {};
-  for (const path of paths) {
-    const name = relative(folder, path);
-    if (name === CHECKSUMS_FILE) continue;
+  for (const name of await filesIn(folder)) {
     const hash = createHash('sha256');
     // In parts: Node.js reads no whole file above 2 GiB.
-    for await (const part of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(part);
+    for await (const part of createReadStream(join(folder, name), { highWaterMark: 1 << 20 })) hash.update(part);
     sums[name] = hash.digest('hex');
   }
   return sums;

@@ -19,6 +19,8 @@ export interface SettingProblem {
   readonly reason: SettingText;
   /** What to do instead. */
   readonly mend?: SettingText | undefined;
+  /** The key that was probably meant, in place of a mend. */
+  readonly meant?: string | undefined;
 }
 
 /** A setting that cannot be used: data, which whoever talks to the user turns into words. */
@@ -28,6 +30,7 @@ export class SettingError extends Error implements SettingProblem {
   readonly value: unknown;
   readonly reason: SettingText;
   readonly mend: SettingText | undefined;
+  readonly meant: string | undefined;
   /** The file that the setting is from; undefined where it was given by the caller. */
   readonly file: string | undefined;
 
@@ -36,9 +39,8 @@ export class SettingError extends Error implements SettingProblem {
     this.key = problem.key;
     this.value = problem.value;
     this.reason = problem.reason;
-    // What should stand in the file in place of a key is spelled as the file does.
-    this.mend =
-      file === undefined ? problem.mend : problem.mend?.replace(/^did you mean \{(\w+)\}\?$/, 'did you mean $1?');
+    this.mend = problem.mend;
+    this.meant = problem.meant;
     this.file = file;
   }
 }
@@ -48,14 +50,18 @@ export class SettingError extends Error implements SettingProblem {
  * @param spelling How the user spells a key.
  */
 export function describeProblem(
-  { key, value, reason, mend, file }: SettingProblem & { readonly file?: string | undefined },
+  { key, value, reason, mend, meant, file }: SettingProblem & { readonly file?: string | undefined },
   spelling?: (key: string) => string,
 ): string {
   const spelled = file === undefined ? spelling : undefined;
   const subject = value === undefined ? '' : `{${key}} ${showSetting(value)}${reason.startsWith(':') ? '' : ' '}`;
   const sentence = `${file === undefined ? '' : `${file}: `}${spellSettings(`${subject}${reason}`, spelled)}`;
-  if (mend === undefined) return sentence;
-  return `${sentence}${/:|\?$/.test(reason) ? ';' : ':'} ${spellSettings(mend, spelling)}`;
+  // What was meant stands where the key does; a mend may name another setting, which the user gives.
+  const advice =
+    meant === undefined
+      ? mend && spellSettings(mend, spelling)
+      : `did you mean ${spellSettings(`{${meant}}`, spelled)}?`;
+  return advice === undefined ? sentence : `${sentence}${/:|\?$/.test(reason) ? ';' : ':'} ${advice}`;
 }
 
 /** Does something with settings from a file; a `SettingError` then names the file. */

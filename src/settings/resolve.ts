@@ -101,8 +101,8 @@ function problemOf(
   if (issue.code === 'unrecognized_keys') {
     const [key] = issue.keys;
     const meant = nearest(key, Object.keys(schema.shape));
-    const mend = meant === undefined ? 'leave it out' : `did you mean {${meant}}?`;
-    return { key, value: (settings as Record<string, unknown>)[key], reason: `is no setting of ${name}`, mend };
+    const advice = meant === undefined ? { mend: 'leave it out' } : { meant };
+    return { key, value: (settings as Record<string, unknown>)[key], reason: `is no setting of ${name}`, ...advice };
   }
   const key = String(issue.path[0]);
   return { key, value: (settings as Record<string, unknown> | undefined)?.[key], reason: `: ${issue.message}` };
