@@ -15,7 +15,7 @@ import {
   quantileMidpoints,
   quantileTargets,
 } from '../../src/losses/index.ts';
-import { minAtarQuantileNetwork, mlpQuantileNetwork, natureQuantileNetwork } from '../../src/networks/index.ts';
+import { imageQuantileNetwork, mlpQuantileNetwork } from '../../src/networks/index.ts';
 import type { Optimizer } from '../../src/optimizers/index.ts';
 import { type NoiseSeed, seededUniform } from '../../src/runtime/seeded-noise.ts';
 import type { IqnSettings } from './config.ts';
@@ -28,7 +28,7 @@ export function iqnNetwork({ network, padding, hiddenUnits, layerNorm, cosines }
       return mlpQuantileNetwork({ ...options, inputSize: inputShape.reduce((product, size) => product * size, 1) });
     }
     const images = { ...options, inputShape: inputShape as [number, number, number], inputRange, padding };
-    return network === 'minatar' ? minAtarQuantileNetwork(images) : natureQuantileNetwork(images);
+    return imageQuantileNetwork(network, images);
   };
 }
 

@@ -1,5 +1,5 @@
 import type { VectorEnv } from 'gymnasium-js-bridge';
-import { MINATAR_CONVOLUTIONS, NATURE_CONVOLUTIONS } from '../networks/q-networks.ts';
+import { IMAGE_NETWORKS } from '../networks/q-networks.ts';
 import { type ReplayOptions, replayBytes } from '../replay/index.ts';
 import { activationBytes, checkMachineMemory, weightBytes } from '../runs/machine-memory.ts';
 import type { AgentSettings } from './settings.ts';
@@ -91,8 +91,7 @@ function networkSize(
     const after = (size: number, kernel: number, stride: number) =>
       padding === 'same' ? Math.ceil(size / stride) : Math.floor((size - kernel) / stride) + 1;
     let [rows, columns] = [height, breadth];
-    const convolutions = network === 'nature' ? NATURE_CONVOLUTIONS : MINATAR_CONVOLUTIONS;
-    for (const { filters, kernelSize, strides } of convolutions) {
+    for (const { filters, kernelSize, strides } of IMAGE_NETWORKS[network]) {
       [rows, columns] = [after(rows, kernelSize, strides), after(columns, kernelSize, strides)];
       width = rows * columns * filters;
       activations += width;

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { minAtarQNetwork, mlpQNetwork, natureQNetwork } from '../networks/index.ts';
+import { imageQNetwork, mlpQNetwork } from '../networks/index.ts';
 import { deriveSeed } from '../random/index.ts';
 import type { Normalization } from '../weightnorm/index.ts';
 import type { AgentSettings } from './settings.ts';
@@ -49,6 +49,6 @@ export function settingsNetwork(settings: AgentSettings & Partial<HeadSettings>)
       return mlpQNetwork({ ...options, inputSize: inputShape.reduce((product, size) => product * size, 1) });
     }
     const images = { ...options, inputShape: inputShape as [number, number, number], inputRange, padding };
-    return network === 'minatar' ? minAtarQNetwork(images) : natureQNetwork(images);
+    return imageQNetwork(network, images);
   };
 }

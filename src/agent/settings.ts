@@ -2,6 +2,7 @@
 import { atariGame, type BoxSpace, isAtariId, type VectorEnv } from 'gymnasium-js-bridge/environments';
 import { z } from 'zod';
 import { LAYER_NORMS } from '../networks/layer-norm.ts';
+import { IMAGE_NETWORKS, type ImageNetwork } from '../networks/q-networks.ts';
 import type { OptimizerConfig } from '../optimizers/index.ts';
 import { REPLAY_COMPRESSIONS } from '../replay/index.ts';
 import { choice, flag, number, precision, type SettingProblem, seed, sizes, wholeNumber } from '../settings/index.ts';
@@ -49,8 +50,9 @@ export const environmentSettings = {
 /** The Q-network, and how it computes. */
 export const networkSettings = {
   network: choice(
-    'nature: 3 convolutions and 512 units, for frames; minatar: 1 convolution, for 10 x 10 channels; mlp: for vectors',
-    ['nature', 'minatar', 'mlp'],
+    'nature: 3 convolutions, for frames (Mnih et al. 2015); nips: 2 convolutions of half the width, for frames (Mnih ' +
+      'et al. 2013); minatar: 1 convolution, for 10 x 10 channels; mlp: for vectors',
+    ['nature', 'nips', 'minatar', 'mlp'],
   ),
   padding: choice('of the convolutions', ['valid', 'same']),
   hiddenUnits: sizes('widths of the hidden dense layers', 'units'),
@@ -293,7 +295,7 @@ export function checkNetwork(
     const reason = `: its convolutions take images [height, width] or [height, width, channels], ${shown}`;
     return { ...problem, reason };
   }
-  const least = padding === 'same' ? 1 : LEAST_IMAGE[network];
+  const least = padding === 'same' ? 1 : leastImage(network);
   if (Math.min(frameShape[0], frameShape[1]) < least) {
     const reason = `: its convolutions take images of at least ${least} x ${least} with {padding} ${padding}, ${shown}`;
     return { ...problem, reason, mend: 'give {padding} same or {network} mlp' };
@@ -306,7 +308,9 @@ export function checkNetwork(
 }
 
 /** The smallest image of which the convolutions of a network leave anything, without padding. */
-const LEAST_IMAGE = { nature: 36, minatar: 3 };
+function leastImage(network: ImageNetwork): number {
+  return IMAGE_NETWORKS[network].reduceRight((size, { kernelSize, strides }) => (size - 1) * strides + kernelSize, 1);
+}
 
 /** What is wrong between the settings and environments, whatever is learned there. */
 export function checkEnvironment(settings: AgentSettings, env: VectorEnv): SettingProblem | undefined {

@@ -13,16 +13,16 @@ export { featureRank, singularValues } from './feature-rank.ts';
 export { LAYER_NORMS, type LayerNorm } from './layer-norm.ts';
 export type { PassNoise } from './noise.ts';
 export {
+  IMAGE_NETWORKS,
+  type ImageNetwork,
   type ImageOptions,
   type ImplicitQuantileOptions,
+  imageQNetwork,
+  imageQuantileNetwork,
   type MlpOptions,
-  minAtarQNetwork,
-  minAtarQuantileNetwork,
   mlpQNetwork,
   mlpQuantileNetwork,
-  type NatureOptions,
   natureQNetwork,
-  natureQuantileNetwork,
   type QNetworkOptions,
 } from './q-networks.ts';
 export { type AutoregressiveNetwork, applyFlow, createFlow, type Flow, type FlowOptions } from './vae/flow.ts';

@@ -40,35 +40,38 @@ export interface ImageOptions extends QNetworkOptions {
   hiddenUnits: readonly number[];
 }
 
-export interface NatureOptions extends ImageOptions {}
-
 /** The convolutions of a network for images, in order. */
 type Convolutions = readonly { readonly filters: number; readonly kernelSize: number; readonly strides: number }[];
 
-/** [batch, 20, 20, 32], [batch, 9, 9, 64] and [batch, 7, 7, 64] for 84 x 84, valid. */
-export const NATURE_CONVOLUTIONS: Convolutions = [
-  { filters: 32, kernelSize: 8, strides: 4 },
-  { filters: 64, kernelSize: 4, strides: 2 },
-  { filters: 64, kernelSize: 3, strides: 1 },
-];
-
-/** [batch, 8, 8, 16] for MinAtar's 10 x 10, valid. */
-export const MINATAR_CONVOLUTIONS: Convolutions = [{ filters: 16, kernelSize: 3, strides: 1 }];
+/** The networks for images by their names; each has as many dense layers behind as the options say. */
+export const IMAGE_NETWORKS = {
+  /** Mnih et al. 2015, with 512 hidden units: [batch, 20, 20, 32], [batch, 9, 9, 64] and [batch, 7, 7, 64] for 84 x 84. */
+  nature: [
+    { filters: 32, kernelSize: 8, strides: 4 },
+    { filters: 64, kernelSize: 4, strides: 2 },
+    { filters: 64, kernelSize: 3, strides: 1 },
+  ],
+  /** Mnih et al. 2013 (arXiv:1312.5602, section 4.1), with 256: [batch, 20, 20, 16] and [batch, 9, 9, 32]. */
+  nips: [
+    { filters: 16, kernelSize: 8, strides: 4 },
+    { filters: 32, kernelSize: 4, strides: 2 },
+  ],
+  /** Young & Tian 2019 (arXiv:1903.03176, section 3), with 128: [batch, 8, 8, 16] for channels of 10 x 10. */
+  minatar: [{ filters: 16, kernelSize: 3, strides: 1 }],
+} satisfies Record<string, Convolutions>;
+export type ImageNetwork = keyof typeof IMAGE_NETWORKS;
 
 /**
- * The Q-network of Mnih et al. 2015: pixels [batch, 84, 84, 4], in 0..255 unless told otherwise, to action values
+ * A Q-network for images: pixels [batch, height, width, frames], in 0..255 unless told otherwise, to action values
  * [batch, actions].
  */
-export function natureQNetwork(options: NatureOptions): tf.LayersModel {
-  return qNetwork(imageFeatures(NATURE_CONVOLUTIONS, options), options);
+export function imageQNetwork(name: ImageNetwork, options: ImageOptions): tf.LayersModel {
+  return qNetwork(imageFeatures(IMAGE_NETWORKS[name], options), options);
 }
 
-/**
- * The Q-network of MinAtar (Young & Tian 2019, arXiv:1903.03176, section 3, with 128 `hiddenUnits`): channels
- * [batch, 10, 10, channels], 0 or 1 each, to action values [batch, actions].
- */
-export function minAtarQNetwork(options: ImageOptions): tf.LayersModel {
-  return qNetwork(imageFeatures(MINATAR_CONVOLUTIONS, options), options);
+/** The Q-network of Mnih et al. 2015: pixels [batch, 84, 84, 4] to action values [batch, actions]. */
+export function natureQNetwork(options: ImageOptions): tf.LayersModel {
+  return imageQNetwork('nature', options);
 }
 
 /** The beginning of a network: what it takes, and the layers before the dense ones. */
@@ -107,17 +110,15 @@ export interface ImplicitQuantileOptions {
 }
 
 /**
- * The implicit quantile network (Dabney et al. 2018, arXiv:1806.06923, section 3.1) over the Nature network: pixels
- * [batch, 84, 84, 4] and probabilities [batch, n] to the quantiles of each action's return at them, [batch, n,
- * actions].
+ * The implicit quantile network (Dabney et al. 2018, arXiv:1806.06923, section 3.1) over a network for images: pixels
+ * [batch, height, width, frames] and probabilities [batch, n] to the quantiles of each action's return at them,
+ * [batch, n, actions].
  */
-export function natureQuantileNetwork(options: NatureOptions & ImplicitQuantileOptions): tf.LayersModel {
-  return quantileNetwork(imageFeatures(NATURE_CONVOLUTIONS, options), options);
-}
-
-/** The same over MinAtar's network, [batch, 10, 10, channels]. */
-export function minAtarQuantileNetwork(options: ImageOptions & ImplicitQuantileOptions): tf.LayersModel {
-  return quantileNetwork(imageFeatures(MINATAR_CONVOLUTIONS, options), options);
+export function imageQuantileNetwork(
+  name: ImageNetwork,
+  options: ImageOptions & ImplicitQuantileOptions,
+): tf.LayersModel {
+  return quantileNetwork(imageFeatures(IMAGE_NETWORKS[name], options), options);
 }
 
 /**

@@ -3,10 +3,10 @@ import '../node-backend.ts';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
+  imageQuantileNetwork,
   mlpQNetwork,
   mlpQuantileNetwork,
   natureQNetwork,
-  natureQuantileNetwork,
   type PassNoise,
 } from '../../src/networks/index.ts';
 import { allVariables } from '../../src/networks/variables.ts';
@@ -265,7 +265,7 @@ describe('an implicit quantile network', () => {
   });
 
   test('over the Nature network has its convolutions and an embedding as wide as their features', () => {
-    const network = natureQuantileNetwork({
+    const network = imageQuantileNetwork('nature', {
       ...{
         inputShape: [84, 84, 4],
         hiddenUnits: [512],

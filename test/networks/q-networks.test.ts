@@ -1,7 +1,7 @@
 import '../node-backend.ts';
 import * as tf from '@tensorflow/tfjs';
 import { expect, test } from 'vitest';
-import { mlpQNetwork, natureQNetwork } from '../../src/networks/index.ts';
+import { imageQNetwork, mlpQNetwork, natureQNetwork } from '../../src/networks/index.ts';
 
 const nature = { inputShape: [84, 84, 4] as [number, number, number], hiddenUnits: [512], numActions: 9, seed: 1 };
 
@@ -21,6 +21,14 @@ test.each([
     network.dispose();
   },
 );
+
+test('the network of 2013 has 2592 features, and with 256 units 678,457 parameters', () => {
+  const network = imageQNetwork('nips', { ...nature, hiddenUnits: [256], padding: 'valid', normalization: 'none' });
+  expect(network.getLayer('features').outputShape).toEqual([null, 2592]);
+  // 8 x 8 x 4 x 16 + 16, 4 x 4 x 16 x 32 + 32, 2592 x 256 + 256, 256 x 9 + 9.
+  expect(network.countParams()).toBe(4112 + 8224 + 663_808 + 2313);
+  network.dispose();
+});
 
 test('pixels are scaled inside the network', () => {
   const network = natureQNetwork({ ...nature, padding: 'valid', normalization: 'weight' });
