@@ -4,11 +4,36 @@ import { updateFlops } from './flops.ts';
 import { compileMatrixProduct, MATRIX_PRODUCT_FLOPS, MATRIX_SIZE } from './matrix-product.ts';
 import { batchCycle, createLearner, LEARNING_RATE, type Learner, NUM_ACTIONS } from './networks.ts';
 import { Peer } from './peer.ts';
-import { peerPython } from './peer-environment.ts';
+import { peerPython, projectPython } from './peer-environment.ts';
 import type { Benchmark, Plan, PrepareOptions, Ratio, Variant } from './plan.ts';
 import { timeCalls } from './rounds.ts';
 
 const BATCH_SIZE = 32;
+
+/** Programs that make the same update; each row with weight norm and without, and how many of our times it is to take. */
+const PEERS: readonly {
+  title: string;
+  script: string;
+  /** Its Python; that of the peers unless given. */
+  python?: string;
+  rows: readonly [name: string, title: string, atLeast: number][];
+}[] = [
+  {
+    title: 'PyTorch',
+    script: 'learner_torch.py',
+    rows: [
+      ['torch', 'PyTorch eager', 1.1],
+      ['torchCompile', 'torch.compile', 1],
+    ],
+  },
+  { title: 'JAX', script: 'learner_jax.py', rows: [['jax', 'JAX, jit', 1]] },
+  {
+    title: "Python's TensorFlow",
+    script: 'learner_tensorflow.py',
+    python: projectPython(),
+    rows: [['tensorflow', 'tf.function', 1]],
+  },
+];
 
 export const learner: Benchmark = {
   about: 'one update of the Nature network: eager, compiled, with and without weight norm, against the matrix peak',
@@ -79,33 +104,34 @@ async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
     { name: 'plainOverFloor', title: 'compiled, plain / floor', above: 'plain', below: 'floor', target },
   );
 
-  let about = {};
+  const about: Record<string, string> = {};
   if (peers) {
-    const python = await peerPython(note);
-    note('starting PyTorch');
-    const options = {
-      device: usesGpu ? 'cuda' : 'cpu',
-      batchSize: BATCH_SIZE,
-      numActions: NUM_ACTIONS,
-      learningRate: LEARNING_RATE,
-    };
-    const torch = await Peer.start(python, 'learner.py', options);
-    defer(() => torch.close());
-    about = torch.about;
-    variants.push(
-      torch.variant('torch', 'PyTorch eager, weight norm'),
-      torch.variant('torchPlain', 'PyTorch eager, plain'),
-    );
-    ratios.push(
-      {
-        name: 'torchOverCompiled',
-        title: 'PyTorch / compiled, weight norm',
-        above: 'torch',
-        below: 'compiled',
-        target: { atLeast: 1.1 },
-      },
-      { name: 'torchPlainOverPlain', title: 'PyTorch / compiled, plain', above: 'torchPlain', below: 'plain' },
-    );
+    const peersPython = await peerPython(note);
+    for (const { title, script, python = peersPython, rows } of PEERS) {
+      note(`starting ${title}`);
+      const peer = await Peer.start(python, script, {
+        device: usesGpu ? 'cuda' : 'cpu',
+        batchSize: BATCH_SIZE,
+        numActions: NUM_ACTIONS,
+        learningRate: LEARNING_RATE,
+      });
+      defer(() => peer.close());
+      Object.assign(about, peer.about);
+      for (const [name, what, atLeast] of rows) {
+        const plain = `${name}Plain`;
+        variants.push(peer.variant(name, `${what}, weight norm`), peer.variant(plain, `${what}, plain`));
+        ratios.push(
+          {
+            name: `${name}OverCompiled`,
+            title: `${what} / compiled, weight norm`,
+            above: name,
+            below: 'compiled',
+            target: { atLeast },
+          },
+          { name: `${plain}OverPlain`, title: `${what} / compiled, plain`, above: plain, below: 'plain' },
+        );
+      }
+    }
   }
   return {
     work:

@@ -9,13 +9,11 @@ import functools
 import json
 import sys
 
-import numpy as np
 import torch
 import torch.nn.functional as F
+from minibatches import random_batches
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
-
-BATCHES = 4
 
 
 class QNetwork(nn.Module):
@@ -42,47 +40,47 @@ class QNetwork(nn.Module):
 
 
 class Learner:
-    """DQN's update: online and target network, Huber loss, Adam."""
+    """DQN's update: online and target network, Huber loss, Adam; compiled with one kernel for all of Adam, or eager."""
 
-    def __init__(self, options: dict, normalize: bool):
+    def __init__(self, options: dict, normalize: bool, compiled: bool = False):
         self.device = torch.device(options["device"])
         self.online = QNetwork(options["numActions"], normalize).to(self.device)
         self.target = QNetwork(options["numActions"], normalize).to(self.device)
         self.target.load_state_dict(self.online.state_dict())
-        self.optimizer = torch.optim.Adam(self.online.parameters(), lr=options["learningRate"], eps=1.5e-4)
-        random = np.random.default_rng(1)
-        self.batches = [random_batch(random, options["batchSize"], options["numActions"]) for _ in range(BATCHES)]
+        self.optimizer = torch.optim.Adam(
+            self.online.parameters(), lr=options["learningRate"], eps=1.5e-4, fused=True if compiled else None
+        )
+        self.loss = torch.compile(self.loss_of) if compiled else self.loss_of
+        self.batches = random_batches(options)
         self.updates = 0
 
-    def learn(self) -> float:
-        batch = self.batches[self.updates % BATCHES]
-        self.updates += 1
-        states, actions, returns, discounts, next_states = (torch.from_numpy(a).to(self.device) for a in batch)
+    def loss_of(self, states, actions, returns, discounts, next_states) -> torch.Tensor:
         with torch.no_grad():
             targets = returns + discounts * self.target(next_states).max(1).values
         values = self.online(states).gather(1, actions[:, None]).squeeze(1)
-        loss = F.smooth_l1_loss(values, targets)
+        return F.smooth_l1_loss(values, targets)
+
+    def learn(self) -> float:
+        batch = self.batches[self.updates % len(self.batches)]
+        self.updates += 1
+        loss = self.loss(*(torch.from_numpy(array).to(self.device) for array in batch))
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         return loss.item()
 
 
-def random_batch(random: np.random.Generator, batch_size: int, num_actions: int) -> tuple[np.ndarray, ...]:
-    frames = (batch_size, 4, 84, 84)
-    return (
-        random.integers(0, 256, frames, dtype=np.uint8),
-        random.integers(0, num_actions, batch_size),
-        random.integers(-1, 2, batch_size).astype(np.float32),
-        np.full(batch_size, 0.99, np.float32),
-        random.integers(0, 256, frames, dtype=np.uint8),
-    )
-
-
 def main() -> None:
     options = json.loads(sys.argv[1])
     torch.manual_seed(1)
-    learners = {"torch": Learner(options, normalize=True), "torchPlain": Learner(options, normalize=False)}
+    learners = {
+        "torch": Learner(options, normalize=True),
+        "torchPlain": Learner(options, normalize=False),
+        "torchCompile": Learner(options, normalize=True, compiled=True),
+        "torchCompilePlain": Learner(options, normalize=False, compiled=True),
+    }
+    for learner in learners.values():
+        learner.learn()  # compiles
     serve(
         {name: functools.partial(time_calls, learner.learn) for name, learner in learners.items()},
         {"torch": torch.__version__, "threads": str(torch.get_num_threads()), "device": options["device"]},
