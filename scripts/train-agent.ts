@@ -10,7 +10,7 @@ import {
   type TrainingOptions,
   type TrainingWords,
 } from '../src/cli/training.ts';
-import { openTolerantTensorBoard, tensorBoardScalars } from '../src/runs/tensorboard.ts';
+import { openTolerantTensorBoard, tensorBoardEvents } from '../src/runs/tensorboard.ts';
 import { resolveSettings } from '../src/settings/index.ts';
 
 const command = newCommand(
@@ -86,7 +86,7 @@ command.action(async ({ agent, preset, trustModules, ...options }: TrainingOptio
       note,
       trackers: [tracker],
       folderTrackers: (folder, settings) => [
-        tensorBoardScalars(openTolerantTensorBoard(folder.tensorBoardPath, note), settings),
+        tensorBoardEvents(openTolerantTensorBoard(folder.tensorBoardPath, note), settings),
       ],
       onStart: ({ agent: made, settings: { steps }, env }) => {
         const environments = `${env.numEnvs} ${env.numEnvs === 1 ? 'environment' : 'environments'}`;

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { DamagedFileError } from '../files/errors.ts';
+import type { Picture } from '../report/pictures.ts';
 
 /** Numbers by name, with units in the names. */
 export type Numbers = Readonly<Record<string, number>>;
@@ -32,7 +33,18 @@ export type NewEvent =
    * pass over the training examples. `evaluation`: what was found on test episodes or on the test set. `diagnostics`: what
    * weights and units do.
    */
-  | { readonly kind: 'progress' | 'epoch' | 'evaluation' | 'diagnostics'; readonly numbers: Numbers };
+  | {
+      readonly kind: 'progress' | 'epoch' | 'evaluation' | 'diagnostics';
+      readonly numbers: Numbers;
+      readonly shown?: Shown | undefined;
+    };
+
+/** What a tracker can draw of an event, by name; `metrics.jsonl` has the numbers alone. */
+export interface Shown {
+  /** Many numbers each, such as one for each unit of a layer. */
+  readonly histograms?: Readonly<Record<string, ArrayLike<number>>>;
+  readonly pictures?: Readonly<Record<string, Picture>>;
+}
 
 /** Something that happened, and when: one line of `metrics.jsonl`. */
 export type RunEvent = NewEvent & {

@@ -9,7 +9,7 @@ export { metricsFile } from './metrics.ts';
 export { type ResumePoint, resumeIn } from './resume.ts';
 export { Run, type RunOptions, type RunSummary } from './run.ts';
 export { type LoopState, readLoopState, readState } from './state.ts';
-export { openTensorBoard, openTolerantTensorBoard, type TensorBoardWriter, tensorBoardScalars } from './tensorboard.ts';
+export { openTensorBoard, openTolerantTensorBoard, type TensorBoardWriter, tensorBoardEvents } from './tensorboard.ts';
 export { saveEvery, type Tracker, tolerant } from './tracker.ts';
 export {
   crossed,

@@ -18,7 +18,10 @@ function varint(value: number): number[] {
 }
 
 /** `SummaryMetadata { plugin_data { plugin_name, content } }` of tensorflow/core/framework/summary.proto. */
-export function summaryMetadata(plugin: 'scalars' | 'images' | 'hparams', content?: Uint8Array): Uint8Array {
+export function summaryMetadata(
+  plugin: 'scalars' | 'images' | 'histograms' | 'hparams',
+  content?: Uint8Array,
+): Uint8Array {
   return field(1, Buffer.concat([field(1, plugin), ...(content ? [field(2, content)] : [])]));
 }
 

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import type { Picture } from '../report/pictures.ts';
+import { encodePng, type Picture } from '../report/pictures.ts';
 import { DataType, type NativeBackend } from '../runtime/compile/native.ts';
 import { loadTensorFlow } from '../runtime/tensorflow.ts';
 import { sessionStart, summaryMetadata } from './tensorboard-messages.ts';
@@ -11,6 +11,8 @@ export interface TensorBoardWriter {
   scalar(name: string, value: number, step: number): void;
   /** A picture in the tab "Images", with a slider over the steps. `height` and `width` are in pixels. */
   image(name: string, png: Uint8Array, size: Pick<Picture, 'height' | 'width'>, step: number): void;
+  /** How many of the values, which must be finite, lie where; for the tabs "Histograms" and "Distributions". */
+  histogram(name: string, values: ArrayLike<number>, step: number): void;
   /** Settings, by name, for the tab "HParams", which compares runs by them. */
   settings(settings: Readonly<Record<string, unknown>>): void;
   flush(): void;
@@ -29,6 +31,26 @@ interface SummaryBackend extends NativeBackend {
 }
 
 let writersOpened = 0;
+
+/** As many as TensorFlow's own summaries have. */
+const BUCKETS = 30;
+
+/**
+ * Parts of equal width between the smallest and the largest value, [left, right, how many values]; one part around a value
+ * that all share. The right end belongs to the last part.
+ */
+function histogramBuckets(values: ArrayLike<number>): [left: number, right: number, count: number][] {
+  let [least, most] = [Infinity, -Infinity];
+  for (let i = 0; i < values.length; i++) {
+    least = Math.min(least, values[i]);
+    most = Math.max(most, values[i]);
+  }
+  if (!(least < most)) return [[least - 0.5, least + 0.5, values.length]];
+  const width = (most - least) / BUCKETS;
+  const counts = new Array<number>(BUCKETS).fill(0);
+  for (let i = 0; i < values.length; i++) counts[Math.min(BUCKETS - 1, Math.floor((values[i] - least) / width))] += 1;
+  return counts.map((count, i) => [least + i * width, i === BUCKETS - 1 ? most : least + (i + 1) * width, count]);
+}
 
 /**
  * Starts an event file in `folder`, which is made if need be. Files that are there already stay: TensorBoard shows all
@@ -73,6 +95,8 @@ export function openTensorBoard(folder: string): TensorBoardWriter {
       const parts = [Buffer.from(`${width}`), Buffer.from(`${height}`), png] as unknown as string[];
       write(summaryMetadata('images'), name, step, () => tf.tensor1d(parts, 'string'), STRING);
     },
+    histogram: (name, values, step) =>
+      write(summaryMetadata('histograms'), name, step, () => tf.tensor2d(histogramBuckets(values)), DataType.float32),
     settings(settings) {
       const metadata = summaryMetadata('hparams', sessionStart(settings, Date.now() / 1000));
       // The name and the empty tensor are what the tab looks for.
@@ -113,6 +137,7 @@ export function openTolerantTensorBoard(folder: string, note: ((line: string) =>
   return {
     scalar: (...args) => guarded(() => board?.scalar(...args)),
     image: (...args) => guarded(() => board?.image(...args)),
+    histogram: (...args) => guarded(() => board?.histogram(...args)),
     settings: (...args) => guarded(() => board?.settings(...args)),
     flush: () => guarded(() => board?.flush()),
     close: () => guarded(() => board?.close()),
@@ -120,14 +145,16 @@ export function openTolerantTensorBoard(folder: string, note: ((line: string) =>
 }
 
 /**
- * Writes the numbers of every event as scalars, such as `train/loss` and `episode/return`, over the run's unit.
+ * Writes the numbers of every event as scalars, such as `train/loss` and `episode/return`, over the run's unit, and its
+ * histograms and pictures.
  * @param board What `openTensorBoard` has opened; closed with the run.
  * @param settings The run's settings, for the tab "HParams".
  */
-export function tensorBoardScalars(board: TensorBoardWriter, settings?: Readonly<Record<string, unknown>>): Tracker {
+export function tensorBoardEvents(board: TensorBoardWriter, settings?: Readonly<Record<string, unknown>>): Tracker {
   if (settings !== undefined) board.settings(settings);
   return {
-    onEvent({ kind, numbers, position, wallSeconds }) {
+    async onEvent(event) {
+      const { kind, numbers, position, wallSeconds } = event;
       if (kind === 'episode') {
         board.scalar('episode/return', numbers.episodeReturn, position);
         board.scalar('episode/lengthFrames', numbers.episodeLengthFrames, position);
@@ -136,6 +163,11 @@ export function tensorBoardScalars(board: TensorBoardWriter, settings?: Readonly
       const prefix = kind === 'progress' ? 'train' : kind;
       for (const [name, value] of Object.entries(numbers)) board.scalar(`${prefix}/${name}`, value, position);
       if (wallSeconds !== undefined) board.scalar(`${prefix}/wallSeconds`, wallSeconds, position);
+      const { histograms = {}, pictures = {} } = event.shown ?? {};
+      for (const [name, values] of Object.entries(histograms)) board.histogram(`${prefix}/${name}`, values, position);
+      for (const [name, picture] of Object.entries(pictures)) {
+        board.image(`${prefix}/${name}`, await encodePng(picture), picture, position);
+      }
       board.flush();
     },
     close: () => board.close(),

@@ -9,7 +9,7 @@ import { processNumbers } from '../runs/process.ts';
 import { type ResumePoint, resumeIn } from '../runs/resume.ts';
 import { Run } from '../runs/run.ts';
 import { readState } from '../runs/state.ts';
-import { type TensorBoardWriter, tensorBoardScalars } from '../runs/tensorboard.ts';
+import { type TensorBoardWriter, tensorBoardEvents } from '../runs/tensorboard.ts';
 import { saveEvery, type Tracker, tolerant } from '../runs/tracker.ts';
 import { StateError } from '../runs/trainable.ts';
 import { precisionWarning } from '../runtime/tensorflow.ts';
@@ -173,7 +173,7 @@ async function prepare(
       keepCheckpoints: settings.keepCheckpoints,
       trackers: [
         metricsFile(folder.metricsPath, note),
-        ...(board ? [tensorBoardScalars(board, { task: definition.name, ...settings })] : []),
+        ...(board ? [tensorBoardEvents(board, { task: definition.name, ...settings })] : []),
         ...trackers,
         evaluateEpochs(training, settings.evaluationPeriodEpochs),
         tolerant(drawPictures(task, { folder: folder.picturesPath, board }), 'drawing pictures', note),

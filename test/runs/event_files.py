@@ -63,6 +63,8 @@ def read(path):
                 pixels = tf.io.decode_png(png).numpy()
                 size = {"width": int(width), "height": int(height)}
                 yield entry | size | {"shape": pixels.shape, "pixels": pixels.flatten().tolist()}
+            elif plugin == "histograms":
+                yield entry | {"buckets": content.tolist()}
             elif plugin == "hparams":
                 yield entry | session_start(value.metadata.plugin_data.content)
             else:

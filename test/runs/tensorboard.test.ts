@@ -4,8 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { train } from '../../agents/train.ts';
 import { encodePng, type Picture } from '../../src/report/pictures.ts';
-import { openTensorBoard, openTolerantTensorBoard, type TensorBoardWriter } from '../../src/runs/tensorboard.ts';
+import {
+  openTensorBoard,
+  openTolerantTensorBoard,
+  type TensorBoardWriter,
+  tensorBoardEvents,
+} from '../../src/runs/tensorboard.ts';
 import { askPython } from '../python-oracle.ts';
 
 let parent: string;
@@ -119,6 +125,54 @@ describe('a TensorBoard event file', () => {
       text,
     });
     expect(written.seconds).toBeGreaterThanOrEqual(earliest);
+  });
+
+  test('has histograms of 30 parts, or of one where all values are the same', () => {
+    const before = tensorCounts();
+    const board = openTensorBoard(folder);
+    board.histogram('norms', [0, 0.5, 30, 29.5, 12], 3);
+    board.histogram('same', new Float32Array(7).fill(2), 4);
+    board.close();
+    expect(tensorCounts()).toEqual(before);
+    const [[norms, same]] = readEvents() as { buckets: [number, number, number][] }[][];
+    expect(norms).toMatchObject({ tag: 'norms', plugin: 'histograms', step: 3 });
+    expect(norms.buckets).toEqual(
+      Array.from({ length: 30 }, (_, i) => [i, i + 1, i === 0 || i === 29 ? 2 : i === 12 ? 1 : 0]),
+    );
+    expect(same.buckets).toEqual([[1.5, 2.5, 7]]);
+  });
+
+  test('of an agent that is diagnosed has lengths and gains by layer, and states that it saw', async () => {
+    const before = tensorCounts();
+    const run = await train({
+      game: 'Pong',
+      network: 'nips',
+      hiddenUnits: [8],
+      steps: 60,
+      learningStarts: 40,
+      numEnvs: 1,
+      batchSize: 4,
+      replayCapacity: 500,
+      diagnosticsPeriodSteps: 50,
+      trackers: [tensorBoardEvents(openTensorBoard(folder))],
+    });
+    await run.finish();
+    expect(tensorCounts()).toEqual(before);
+    const events = readEvents()[0] as { tag: string; plugin: string; step: number; buckets: number[][] }[];
+    const diagnosed = events.filter(({ step, plugin }) => step === 50 && plugin !== 'scalars');
+    const layers = ['conv1', 'conv2', 'dense1', 'q'];
+    expect(diagnosed.map(({ tag }) => tag).sort()).toEqual(
+      [
+        ...layers.flatMap((layer) => ['norms', 'gains'].map((name) => `diagnostics/${layer}/kernel/${name}`)),
+        'diagnostics/states',
+      ].sort(),
+    );
+    const units = diagnosed.find(({ tag }) => tag === 'diagnostics/conv1/kernel/norms')!.buckets;
+    expect(units.reduce((sum, [, , count]) => sum + count, 0)).toBe(16);
+    expect(diagnosed.find(({ plugin }) => plugin === 'images')).toMatchObject({
+      width: 4 * 84 + 6,
+      height: 4 * 84 + 6,
+    });
   });
 
   test('that a run is not to end for is told of once, when it opens or later, and then left out', () => {
