@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { SetupFault, setupLog } from './faults.mjs';
 import { findProject, isInstalled, packageRoot, setupCommand, setupCommandWith } from './place.mjs';
-import { ensureSetUp, minatarOnly, missingPart } from './steps.mjs';
+import { ensureSetUp, minatarOnly, missingPart, tensorboardOnly } from './steps.mjs';
 
 const usage = isInstalled
   ? `Usage: ${setupCommand} [OPTIONS]
@@ -69,6 +69,14 @@ export async function setUp(args) {
 export async function addMinAtar() {
   survivePipes();
   await ensureOrExit({ root: findProjectOrExit() }, process.stderr, minatarOnly);
+}
+
+/** Makes the environment of TensorBoard's viewer alone, and prints its Python; what it does goes to stderr. */
+export async function addTensorBoard() {
+  survivePipes();
+  const root = findProjectOrExit();
+  await ensureOrExit({ root }, process.stderr, tensorboardOnly);
+  process.stdout.write(`${join(root, '.tensorboard/bin/python')}\n`);
 }
 
 /** @param {string[]} args the command's name and its own arguments */

@@ -120,16 +120,17 @@ async function installRequirements(root, flavour, progress) {
 }
 
 /**
- * Installs into the environment what a list of packages with hashes has.
+ * Installs into an environment what a list of packages with hashes has.
  * @param {string} root
  * @param {string} doing in words
  * @param {string[]} what pip's arguments that name the list
  * @param {import('./progress.mjs').StepProgress} progress
+ * @param {string} [environment] its folder
  */
-export async function pipInstall(root, doing, what, progress) {
+export async function pipInstall(root, doing, what, progress, environment = join(root, '.venv')) {
   const options =
     '--require-hashes --only-binary=:all: --no-compile --no-input --disable-pip-version-check --progress-bar=off';
-  const python = join(root, '.venv/bin/python');
+  const python = join(environment, 'bin/python');
   await runTool({
     root,
     tool: 'pip',

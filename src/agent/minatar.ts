@@ -2,9 +2,9 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { findPython } from 'gymnasium-js-bridge';
+import { setupScript } from '../runtime/native-packages.ts';
 import { SettingError } from '../settings/index.ts';
 import { isMinAtar } from './settings.ts';
 
@@ -21,8 +21,7 @@ export async function installMinAtar(envId: string | null, note?: (line: string)
   if (!existsSync(join(environment, 'setup-stamp.json')) || (await hasMinAtar(python))) return;
   note?.('installing MinAtar, which this environment needs (once)');
   try {
-    const script = join(scriptsFolder(), 'setup/minatar.mjs');
-    await promisify(execFile)(process.execPath, [script], { cwd: dirname(environment) });
+    await promisify(execFile)(process.execPath, [setupScript('minatar.mjs')], { cwd: dirname(environment) });
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string };
     const reason = stderr?.trim().split('\n').at(-1) || message;
@@ -36,11 +35,4 @@ async function hasMinAtar(python: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** The folder `scripts` of this package, from its sources and from `dist`. */
-function scriptsFolder(): string {
-  const here = fileURLToPath(new URL('.', import.meta.url));
-  const folders = ['../../scripts', '../../../scripts'].map((path) => join(here, path));
-  return folders.find((folder) => existsSync(join(folder, 'setup/minatar.mjs')))!;
 }

@@ -20,6 +20,12 @@ export function commandLine(name: string, args: string): string {
   return isInstalled ? `npx weightnorm-rl ${name} ${args}` : `npm run ${name} -- ${args}`;
 }
 
+/** A program in `scripts/setup` of this package, from its sources and from `dist`. */
+export function setupScript(name: 'minatar.mjs' | 'tensorboard.mjs'): string {
+  const scripts = ['../../scripts/setup', '../../../scripts/setup'].map((path) => join(dirname(here), path, name));
+  return scripts.find((script) => existsSync(script))!;
+}
+
 /** `require` for such packages: from the nearest `.setup` upward from this package, then from the working folder. */
 export const requireNative = createRequire(
   (isInstalled && (setupFolderAbove(dirname(here)) ?? setupFolderAbove(process.cwd()))) || here,
