@@ -30,16 +30,18 @@ test('shows the scalars, histograms and settings of a run, and ends on Ctrl-C', 
   const viewer = startCommand('tensorboard', [folder]);
   const address = () => / at (http:\/\/127\.0\.0\.1:\d+\/); Ctrl-C ends it\n/.exec(viewer.output.stderr)?.[1];
   await until('it tells its address', () => address() !== undefined, viewer.child);
-  const ask = async (path: string) => (await fetch(`${address()}data/${path}`)).json();
+  const ask = async <T>(path: string) => (await (await fetch(`${address()}data/${path}`)).json()) as T;
   const run = 'cartpole/tensorboard';
-  await until('it has read the run', async () => (await ask('runs')).includes(run), viewer.child);
+  await until('it has read the run', async () => (await ask<string[]>('runs')).includes(run), viewer.child);
   await until('it has read to the end', async () => {
-    const tags = (await ask('plugin/histograms/tags'))[run] ?? {};
+    const tags = (await ask<Record<string, object>>('plugin/histograms/tags'))[run] ?? {};
     return 'diagnostics/dense1/kernel/norms' in tags && 'diagnostics/q/kernel/gains' in tags;
   });
-  const histogram = await ask(`plugin/histograms/histograms?run=${run}&tag=diagnostics/dense1/kernel/norms`);
-  expect(histogram.map(([, step]: [number, number]) => step)).toEqual([200]);
-  expect((await ask('plugin/scalars/tags'))[run]).toHaveProperty('train/loss');
+  const histogram = await ask<[number, number][]>(
+    `plugin/histograms/histograms?run=${run}&tag=diagnostics/dense1/kernel/norms`,
+  );
+  expect(histogram.map(([, step]) => step)).toEqual([200]);
+  expect((await ask<Record<string, object>>('plugin/scalars/tags'))[run]).toHaveProperty('train/loss');
   viewer.child.kill('SIGINT');
   expect(await viewer.ended).toMatchObject({ code: 130, stdout: '' });
 
