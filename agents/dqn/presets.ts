@@ -28,8 +28,8 @@ const natureOptimizer = {
 export const dqnPresets = {
   fast: {
     about:
-      'learns fastest per hour on 2 cores (the default): weight norm, 3-step double DQN, held exploration, 4 ' +
-      'environments',
+      'learns fastest per hour on 2 cores (the default): the network of 2013, weight norm, 3-step double DQN, held ' +
+      'exploration, 4 environments',
     settings: { ...defaults, ...fastChanges },
     adjust: adjustValueSettings,
   },

@@ -145,9 +145,11 @@ export const valueDefaults = {
   epsilonSpread: 0,
 } satisfies ValueSettings;
 
-/** What `fast` presets change of them. */
+/** What `fast` presets change of them: docs/results.md has the runs that decided. */
 export const fastChanges = {
   numEnvs: 4,
+  network: 'nips',
+  hiddenUnits: [256],
   normalization: 'weight',
   learningRate: 1e-4,
   nStep: 3,
@@ -158,7 +160,8 @@ export const fastChanges = {
   targetUpdatePeriodSteps: 4_000,
   exploration: 'temporally-extended',
   epsilonEnd: 0.01,
-  epsilonDecaySteps: 150_000,
+  epsilonDecaySteps: 60_000,
+  diagnosticsPeriodSteps: 25_000,
 } satisfies Partial<ValueSettings>;
 
 /** What Dopamine's agents have in common, but for the optimizer. */
