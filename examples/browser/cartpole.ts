@@ -24,6 +24,8 @@ let network: Normalization = 'weight';
 let isRunning = false;
 let shownEpisodes = 0;
 let learnedAt: number | undefined;
+/** The loop that learns, which ends where it was paused or another run was begun. */
+let underWay = Promise.resolve();
 /** When pictures and chart were drawn last. */
 let [shownMs, chartMs] = [0, 0];
 /** Counts begun runs: a slice of an older one ends. */
@@ -119,6 +121,7 @@ async function begin(): Promise<void> {
   const before = learning;
   learning = undefined;
   isRunning = false;
+  await underWay; // a step of it may be
   await before?.dispose();
   network = normalization.value as Normalization;
   const begun = await beginLearning(seed.valueAsNumber, network);
@@ -139,7 +142,9 @@ pauseButton.addEventListener('click', () => {
   if (learning === undefined) return;
   isRunning = !isRunning;
   showState();
-  if (isRunning) void learn(learning, generation);
+  const [run, mine] = [learning, generation];
+  // One loop at a time: where the last has not noticed the pause, it goes on.
+  if (isRunning) underWay = underWay.then(() => learn(run, mine));
 });
 find('restart').addEventListener('click', begin);
 normalization.addEventListener('change', begin);
