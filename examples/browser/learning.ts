@@ -1,5 +1,5 @@
-// A weight-normalised DQN on the CartPole that is written in TypeScript, op by op on tfjs' cpu backend, which is fast enough
-// for a network of this size and needs no further file.
+// A weight-normalised DQN on the CartPole that is written in TypeScript, op by op on tfjs' cpu backend, which is fast
+// enough for a network of this size and needs no further file.
 import * as tf from '@tensorflow/tfjs';
 import { CartPole, vectorize } from 'gymnasium-js-bridge/environments';
 import { createDqn, dqn } from '../../agents/dqn/index.ts';

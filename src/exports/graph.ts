@@ -1,5 +1,5 @@
-// The graph of what is exported: a dozen ops of TensorFlow with fixed shapes but for the batch, from which each format is
-// written.
+// The graph of what is exported, from which each format is written: a dozen ops of TensorFlow with fixed shapes but for
+// the batch.
 import {
   type AttributeValue,
   constantNode,

@@ -1,4 +1,4 @@
-// A graph in ONNX, opset 17: convolutions have their channels first there, so values of rank 4 stay so from one to the next.
+// A graph in ONNX, opset 17: convolutions have their channels first there, so values of rank 4 stay so between them.
 import { writeFile } from 'node:fs/promises';
 import type { AttributeValue, ConstantTensor, GraphNode } from '../runtime/compile/graph-node.ts';
 import { DataType } from '../runtime/compile/native.ts';

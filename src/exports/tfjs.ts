@@ -11,7 +11,7 @@ const TYPES: Readonly<Record<number, { proto: string; tfjs: string }>> = {
 };
 
 /**
- * Writes a graph as `model.json` and `weights.bin`, as `tf.loadGraphModel` takes them: ops of tfjs alone, and no class of
+ * Writes a graph as `model.json` and `weights.bin`, as `tf.loadGraphModel` takes them: ops of tfjs alone, no class of
  * ours.
  * @param folder An empty folder, or one to be made.
  */
