@@ -31,7 +31,7 @@ Formats:
   onnx         model.onnx, opset 17
   safetensors  model.safetensors, the weights alone
 
-The first three take float32 "states" [n, ...] as the environment gives them, bytes 0 to 255 not scaled, stacked with the
+The first three take float32 "states" [n, ...] as the environment gives them, bytes 0 to 255 not scaled, the
 oldest frame first, and give "q_values" [n, actions] and, of agents that learn distributions, "logits" or "quantiles".
 README.md is a model card as Hugging Face reads it; replay.mp4 one episode of an Atari game without random actions.
 

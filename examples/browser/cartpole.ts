@@ -3,7 +3,7 @@ import { createChart } from './chart.ts';
 import { drawCart } from './draw-cart.ts';
 import { beginLearning, LEARNED, type Learning, MOST_STEPS, type Normalization } from './learning.ts';
 
-/** Milliseconds between two pictures, and between two drawings of the chart: drawn more often, they slow learning down. */
+/** Milliseconds between two pictures, and between two drawings of the chart: more of them slow learning down. */
 const PICTURE_MS = 40;
 const CHART_MS = 500;
 /** Milliseconds of learning between two looks at what the user does. */

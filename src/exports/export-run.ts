@@ -31,7 +31,7 @@ export interface ExportAgentOptions {
   /** A folder that is not there yet. */
   readonly out: string;
   readonly format: ExportFormat;
-  /** Agent step of the checkpoint, or `best` for that of the best evaluation while training; the newest unless given. */
+  /** Agent step of the checkpoint, or `best` for that of the best evaluation; the newest unless given. */
   readonly checkpoint?: ChosenCheckpoint;
   /** Weights as float16; with `safetensors` only. */
   readonly half?: boolean | undefined;

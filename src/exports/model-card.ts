@@ -201,7 +201,7 @@ function tensorText(name: string, { frameStack, dtype }: StateOptions, outputs: 
       return 'the value of each action; the agent takes the largest';
     case 'logits': {
       const { atoms, vMin, vMax } = outputs as Extract<NetworkOutputs, { kind: 'categorical' }>;
-      return `the softmax of the last axis is the probability of ${atoms} returns, equally spaced from ${vMin} to ${vMax}`;
+      return `the softmax of the last axis is the probability of ${atoms} returns, evenly from ${vMin} to ${vMax}`;
     }
     default: {
       const { count: parts } = outputs as Extract<NetworkOutputs, { kind: 'quantiles' }>;
