@@ -56,6 +56,7 @@ export {
   minAtarDefaults,
   munchausenSettings,
   type NetworkFactory,
+  type NetworkOutputs,
   type NetworkSpec,
   networkInput,
   networkSettings,
@@ -119,6 +120,14 @@ export {
   summarizeReturns,
 } from '../src/evaluation/index.ts';
 export { Experience, type ExperienceOptions, FrameStacks } from '../src/experience/index.ts';
+export {
+  EXPORT_FORMATS,
+  type ExportAgentOptions,
+  ExportError,
+  type ExportedRun,
+  type ExportedTensor,
+  type ExportFormat,
+} from '../src/exports/index.ts';
 export { type C51Settings, c51, createC51 } from './c51/index.ts';
 export { createDqn, type DqnSettings, dqn } from './dqn/index.ts';
 export { createIqn, type IqnSettings, iqn } from './iqn/index.ts';
@@ -126,4 +135,4 @@ export { createPqn, PqnAgent, type PqnSettings, pqn } from './pqn/index.ts';
 export { createQrDqn, type QrDqnSettings, qrDqn } from './qr-dqn/index.ts';
 export { createRainbow, type RainbowSettings, rainbow } from './rainbow/index.ts';
 export { agents, findAgent } from './registry.ts';
-export { evaluate, type ResumeRunOptions, resume, type TrainOptions, train } from './train.ts';
+export { evaluate, exportAgent, type ResumeRunOptions, resume, type TrainOptions, train } from './train.ts';

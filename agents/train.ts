@@ -8,6 +8,7 @@ import { type EvaluateAgentOptions, type Evaluation, evaluateAgentRun } from '..
 import type { NetworkFactory } from '../src/agent/networks.ts';
 import type { AgentSettings } from '../src/agent/settings.ts';
 import { type AgentRunOptions, type ResumeOptions, resumeAgentRun, startAgentRun } from '../src/agent/train.ts';
+import { type ExportAgentOptions, type ExportedRun, exportAgentRun } from '../src/exports/index.ts';
 import type { Run } from '../src/runs/run.ts';
 import { loadTensorFlow } from '../src/runtime/tensorflow.ts';
 import { resolveSettings, SettingError } from '../src/settings/index.ts';
@@ -97,6 +98,21 @@ export async function evaluate({
 }): Promise<Evaluation> {
   loadTensorFlow();
   return evaluateAgentRun(finder(definitions), { ...options, episodes, seed });
+}
+
+/**
+ * Writes the agent of a run's checkpoint in a format of other programs.
+ * @param options.format `tfjs`, `saved-model`, `onnx` or `safetensors`.
+ * @returns What was written.
+ * @throws As `resume`; FileError where `out` is there already; ExportError for a network that cannot be exported;
+ *   InterruptedError where it was asked to stop: nothing is left then.
+ */
+export async function exportAgent({
+  definitions = [],
+  ...options
+}: ExportAgentOptions & { readonly definitions?: readonly AnyAgentDefinition[] }): Promise<ExportedRun> {
+  loadTensorFlow();
+  return exportAgentRun(finder(definitions), options);
 }
 
 function finder(definitions: readonly AnyAgentDefinition[]): (name: string) => AnyAgentDefinition {

@@ -10,7 +10,7 @@ export const c51 = defineValueAgent<C51Settings>({
   schema: c51Schema,
   presets: c51Presets,
   check: checkSupport,
-  outputsPerAction: ({ atoms }) => atoms,
+  outputs: ({ atoms, vMin, vMax }) => ({ kind: 'categorical', atoms, vMin, vMax }),
   actionValues: categoricalValues,
   update: categoricalUpdate,
 });

@@ -15,6 +15,7 @@ export const iqn = defineValueAgent<IqnSettings>({
   presets: iqnPresets,
   check: checkMunchausen,
   checkGiven: checkGivenMunchausen,
+  outputs: ({ policyQuantiles }) => ({ kind: 'implicit-quantiles', count: policyQuantiles }),
   actionValues: (network, states, settings) => actionValues(network, states, settings),
   update: (networks, optimizer, settings) => iqnUpdate(networks, optimizer, settings),
   networks: { factory: iqnNetwork, inputsFor },

@@ -9,7 +9,7 @@ export const qrDqn = defineValueAgent<QrDqnSettings>({
   about: 'learns quantiles of returns by quantile regression (Dabney et al. 2018)',
   schema: qrDqnSchema,
   presets: qrDqnPresets,
-  outputsPerAction: ({ quantiles }) => quantiles,
+  outputs: ({ quantiles }) => ({ kind: 'quantiles', count: quantiles }),
   actionValues,
   update: qrDqnUpdate,
 });

@@ -13,7 +13,7 @@ export const rainbow = defineValueAgent<RainbowSettings>({
   schema: rainbowSchema,
   presets: rainbowPresets,
   check: checkSupport,
-  outputsPerAction: ({ atoms }) => atoms,
+  outputs: ({ atoms, vMin, vMax }) => ({ kind: 'categorical', atoms, vMin, vMax }),
   actionValues: categoricalValues,
   update: categoricalUpdate,
 });

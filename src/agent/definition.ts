@@ -21,6 +21,19 @@ export interface CreateAgentOptions extends AgentParts {
   readonly note?: ((line: string) => void) | undefined;
 }
 
+/**
+ * What the outputs of a network that plays say of each action:
+ * - `values`: Q(s, a) itself, [n, actions];
+ * - `categorical`: logits of `atoms` returns, equally spaced from vMin to vMax, [n, actions x atoms];
+ * - `quantiles`: quantiles of the return at the midpoints of `count` equal parts of probability, [n, actions x count];
+ * - `implicit-quantiles`: quantiles at probabilities that are the network's second input, [n, probabilities, actions]; who
+ *   plays gives it `count` midpoints.
+ */
+export type NetworkOutputs =
+  | { readonly kind: 'values' }
+  | { readonly kind: 'categorical'; readonly atoms: number; readonly vMin: number; readonly vMax: number }
+  | { readonly kind: 'quantiles' | 'implicit-quantiles'; readonly count: number };
+
 /** Everything that commands and the library need to know of an agent. */
 export interface AgentDefinition<S extends AgentSettings = AgentSettings> extends SettingsDefinition<S> {
   readonly about: string;
@@ -32,6 +45,8 @@ export interface AgentDefinition<S extends AgentSettings = AgentSettings> extend
   create(settings: S, env: VectorEnv, options?: CreateAgentOptions): Agent;
   /** The network that plays, with the initial weights of its seed. */
   createNetwork(settings: S, env: VectorEnv, factory?: NetworkFactory): tf.LayersModel;
+  /** What that network's outputs are, for who takes it out of here; `values` where it is left out. */
+  outputs?(settings: S): NetworkOutputs;
   /** Q(s, .) of that network for stacked states: [n, actions]. It reads no value, so that it can be compiled. */
   actionValues(network: tf.LayersModel, states: tf.Tensor, settings: S): tf.Tensor2D;
 }

@@ -1,18 +1,12 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type * as tf from '@tensorflow/tfjs';
 import type { EnvSettings, FinishedEpisode, VectorEnv } from 'gymnasium-js-bridge';
 import { humanNormalizedScore, playEpisodes, type ReturnSummary, summarizeReturns } from '../evaluation/index.ts';
-import { DamagedFileError } from '../files/errors.ts';
-import { allVariables } from '../networks/variables.ts';
 import { type EpisodeRecording, RECORDING_EXTENSION, writeRecording } from '../recording/episode-file.ts';
 import { EpisodeRecorder } from '../recording/recorder.ts';
 import { InterruptedError } from '../runs/errors.ts';
 import { RunFolder } from '../runs/folder.ts';
-import { readState } from '../runs/state.ts';
-import { StateError } from '../runs/trainable.ts';
-import { assignVariables } from '../runs/variables.ts';
 import { SettingError } from '../settings/index.ts';
 import type { AnyAgentDefinition } from './definition.ts';
 import { makeEnv, noteEndless } from './environment.ts';
@@ -20,6 +14,7 @@ import type { NetworkFactory } from './networks.ts';
 import { createPlayer, type Player } from './player.ts';
 import { type AgentSettings, checkEnvironment } from './settings.ts';
 import { stateOptions } from './states.ts';
+import { type ChosenCheckpoint, findCheckpoint, readNetwork } from './stored-network.ts';
 import { readAgentRun } from './train.ts';
 
 /** How agents are compared on Atari. */
@@ -51,7 +46,7 @@ export interface EvaluateAgentOptions {
   /** In place of the run's. */
   envTimeoutSeconds?: number;
   /** Agent step of the checkpoint, or `best` for that of the best evaluation while training; the newest if not given. */
-  checkpoint?: number | 'best';
+  checkpoint?: ChosenCheckpoint;
   /** Environments in place of those of the run, such as ones written in TypeScript; they stay open. */
   env?: VectorEnv;
   /** The factory of the network, where the run was made with one of the user's. */
@@ -108,10 +103,7 @@ export async function evaluateAgentRun(
     env: options.env,
     trusted: options.trustModules,
   });
-  const checkpoint =
-    options.checkpoint === 'best'
-      ? await folder.best.find(undefined, note)
-      : await folder.checkpoints.find(options.checkpoint, note);
+  const checkpoint = await findCheckpoint(folder, options.checkpoint, note);
   const protocol = protocolOf(settings, options);
   const epsilon = options.epsilon ?? (protocol === null ? settings.evaluationEpsilon : protocols[protocol].epsilon);
   const evaluated: AgentSettings = {
@@ -122,7 +114,7 @@ export async function evaluateAgentRun(
     ...(options.envTimeoutSeconds !== undefined && { envTimeoutSeconds: options.envTimeoutSeconds }),
     numEnvs: Math.min(episodes, MOST_ENVS),
   };
-  const loadNetwork = await readNetwork(checkpoint.path);
+  const loadNetwork = await readNetwork(checkpoint);
   const env = options.env ?? (await makeEnv({ ...evaluated, seed }, note));
   let player: Player | undefined;
   try {
@@ -194,21 +186,14 @@ export async function evaluateAgentRun(
   }
 }
 
-/** The weights of a checkpoint's network that plays; the result writes them into a network of the run's settings. */
-async function readNetwork(folder: string): Promise<(network: tf.LayersModel) => void> {
-  const { tensors } = await readState(folder);
-  return (network) => {
-    const variables = allVariables(network).map(({ name, variable }) => [`online/${name}`, variable] as const);
-    try {
-      assignVariables(Object.fromEntries(variables), tensors);
-    } catch (error) {
-      throw error instanceof StateError ? new DamagedFileError(folder, error.message) : error;
-    }
-  };
-}
-
-function protocolOf({ game, envId, stickyActionProbability }: AgentSettings, options: EvaluateAgentOptions) {
-  const { protocol, maxEpisodeFrames } = options;
+/**
+ * The protocol that an Atari run is played with; null outside Atari.
+ * @throws SettingError where one is named for another environment.
+ */
+export function protocolOf(
+  { game, envId, stickyActionProbability }: AgentSettings,
+  { protocol, maxEpisodeFrames }: Pick<EvaluateAgentOptions, 'protocol' | 'maxEpisodeFrames'> = {},
+): ProtocolName | null {
   if (game !== null) return protocol ?? (stickyActionProbability > 0 ? 'machado' : 'nature');
   if (protocol !== undefined) {
     const reason = `is for Atari games, and this run is on ${envId}`;

@@ -1,5 +1,11 @@
 export { AGENT_STEPS, type Agent, type AgentStep, episodeEvents } from './agent.ts';
-export type { AgentDefinition, AgentParts, AnyAgentDefinition, CreateAgentOptions } from './definition.ts';
+export type {
+  AgentDefinition,
+  AgentParts,
+  AnyAgentDefinition,
+  CreateAgentOptions,
+  NetworkOutputs,
+} from './definition.ts';
 export { envOptions, makeEnv } from './environment.ts';
 export {
   type EvaluateAgentOptions,

@@ -6,7 +6,7 @@ import type { PassNoise } from '../networks/index.ts';
 import type { Optimizer } from '../optimizers/index.ts';
 import { Replay, type ReplayOptions } from '../replay/index.ts';
 import { SettingError, type SettingProblem, type SettingsDefinition } from '../settings/index.ts';
-import type { AgentDefinition, AgentParts, CreateAgentOptions } from './definition.ts';
+import type { AgentDefinition, AgentParts, CreateAgentOptions, NetworkOutputs } from './definition.ts';
 import { createExploration } from './exploration.ts';
 import { type NetworkFactory, networkSpec, settingsNetwork } from './networks.ts';
 import { settingsOptimizer } from './optimizer.ts';
@@ -30,8 +30,8 @@ import { checkGivenPriorities, checkReplay, type HeadSettings, type ValueSetting
 export interface ValueAgentOptions<S extends ValueSettings>
   extends Pick<SettingsDefinition<S>, 'name' | 'schema' | 'presets' | 'ofEarlierRuns' | 'check' | 'checkGiven'> {
   readonly about: string;
-  /** How many numbers the network gives for each action; 1 unless given. */
-  outputsPerAction?(settings: S): number;
+  /** What the network gives for each action; its value unless given. */
+  outputs?(settings: S): NetworkOutputs;
   /** Q(s, .) of a network for stacked states, [n, actions]; with noise where it is given and the network has such. */
   actionValues(network: tf.LayersModel, states: tf.Tensor, settings: S, noise?: PassNoise): tf.Tensor2D;
   /** Makes the update of the online network. */
@@ -60,10 +60,8 @@ export interface ValueAgentDefinition<S extends ValueSettings> extends AgentDefi
 export function defineValueAgent<S extends ValueSettings & Partial<HeadSettings>>(
   own: ValueAgentOptions<S>,
 ): ValueAgentDefinition<S> {
-  const outputsPerAction = (settings: S) => own.outputsPerAction?.(settings) ?? 1;
-
   function createNetwork(settings: S, env: VectorEnv, factory?: NetworkFactory): tf.LayersModel {
-    const perAction = outputsPerAction(settings);
+    const perAction = outputsPerAction(own.outputs?.(settings));
     const spec = networkSpec(stateOptions(settings, env), {
       outputs: env.actionSpace.n * perAction,
       outputsPerAction: perAction,
@@ -131,6 +129,12 @@ export function defineValueAgent<S extends ValueSettings & Partial<HeadSettings>
     createNetwork,
     actionValues: (network, states, settings) => own.actionValues(network, states, settings),
   };
+}
+
+/** How many of the network's outputs stand for each action. */
+function outputsPerAction(outputs: NetworkOutputs = { kind: 'values' }): number {
+  if (outputs.kind === 'categorical') return outputs.atoms;
+  return outputs.kind === 'quantiles' ? outputs.count : 1;
 }
 
 /** What does nothing beside a network or a loss that was handed in. */

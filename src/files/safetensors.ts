@@ -10,6 +10,8 @@ import { DamagedFileError, MissingFileError } from './errors.ts';
 const ARRAY_TYPES = {
   F64: Float64Array,
   F32: Float32Array,
+  /** Half precision, as the bits of each number. */
+  F16: Uint16Array,
   I64: BigInt64Array,
   I32: Int32Array,
   I16: Int16Array,
@@ -28,6 +30,7 @@ export type SafetensorsDtype = keyof typeof ARRAY_TYPES;
 interface ArrayOf {
   F64: Float64Array;
   F32: Float32Array;
+  F16: Uint16Array;
   I64: BigInt64Array;
   I32: Int32Array;
   I16: Int16Array;

@@ -1,14 +1,21 @@
 import { requireNative } from '../native-packages.ts';
 import type { AttributeValue, ConstantTensor, GraphNode } from './graph-node.ts';
+import { DataType } from './native.ts';
 
 /** The tag under which the graph is stored and loaded. */
 export const SERVING_TAG = 'serve';
 
 // TensorFlow's protocol buffers; the classes come with the addon's package, without types.
 type Message = Record<`set${string}` | `add${string}`, (value: unknown) => unknown> & {
-  getAttrMap(): { set(key: string, value: Message): void };
+  getAttrMap(): MessageMap;
+  getSignatureDefMap(): MessageMap;
+  getInputsMap(): MessageMap;
+  getOutputsMap(): MessageMap;
   serializeBinary(): Uint8Array;
 };
+interface MessageMap {
+  set(key: string, value: Message): void;
+}
 type MessageClass = (new () => Message) & {
   ListValue: new () => Message;
   Dim: new () => Message;
@@ -24,8 +31,24 @@ function messages(): Record<string, MessageClass> {
 /** GraphDef versions below this one have older rules for some ops' attributes. */
 const GRAPH_DEF_PRODUCER = 1000;
 
-/** A SavedModel whose one graph holds `nodes`, without signatures or variable files. */
-export function serialiseSavedModel(nodes: ReadonlySet<GraphNode>): Uint8Array {
+/** What a graph takes and gives, for who loads it as a function. */
+export interface Signature {
+  readonly inputs: Readonly<Record<string, SignatureTensor>>;
+  readonly outputs: Readonly<Record<string, SignatureTensor>>;
+}
+
+interface SignatureTensor {
+  readonly node: GraphNode;
+  /** -1 where any size will do. */
+  readonly shape: readonly number[];
+}
+
+/** The name under which TensorFlow's readers look for a graph's one signature, and what it is for. */
+const SIGNATURE_KEY = 'serving_default';
+const SIGNATURE_METHOD = 'tensorflow/serving/predict';
+
+/** A SavedModel whose one graph holds `nodes`, without variable files; its signature's tensors are float32. */
+export function serialiseSavedModel(nodes: ReadonlySet<GraphNode>, signature?: Signature): Uint8Array {
   const { SavedModel, MetaGraphDef, GraphDef, VersionDef } = messages();
   const versions = new VersionDef();
   versions.setProducer(GRAPH_DEF_PRODUCER);
@@ -37,10 +60,29 @@ export function serialiseSavedModel(nodes: ReadonlySet<GraphNode>): Uint8Array {
   const metaGraph = new MetaGraphDef();
   metaGraph.setMetaInfoDef(info);
   metaGraph.setGraphDef(graph);
+  if (signature) metaGraph.getSignatureDefMap().set(SIGNATURE_KEY, signatureDef(signature));
   const model = new SavedModel();
   model.setSavedModelSchemaVersion(1);
   model.setMetaGraphsList([metaGraph]);
   return model.serializeBinary();
+}
+
+function signatureDef({ inputs, outputs }: Signature): Message {
+  const { SignatureDef, TensorInfo } = messages();
+  const message = new SignatureDef();
+  const fill = (map: MessageMap, tensors: Signature['inputs']) => {
+    for (const [name, { node, shape }] of Object.entries(tensors)) {
+      const info = new TensorInfo();
+      info.setName(`${node.name}:0`);
+      info.setDtype(DataType.float32);
+      info.setTensorShape(tensorShape(shape));
+      map.set(name, info);
+    }
+  };
+  fill(message.getInputsMap(), inputs);
+  fill(message.getOutputsMap(), outputs);
+  message.setMethodName(SIGNATURE_METHOD);
+  return message;
 }
 
 function nodeDef(node: GraphNode, live: ReadonlySet<GraphNode>): Message {

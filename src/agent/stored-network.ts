@@ -1,0 +1,37 @@
+// The network that plays, from a checkpoint of its run.
+import type * as tf from '@tensorflow/tfjs';
+import { DamagedFileError } from '../files/errors.ts';
+import { allVariables } from '../networks/variables.ts';
+import type { Checkpoint } from '../runs/checkpoints.ts';
+import type { RunFolder } from '../runs/folder.ts';
+import { readState } from '../runs/state.ts';
+import { StateError } from '../runs/trainable.ts';
+import { assignVariables } from '../runs/variables.ts';
+
+/** Agent step of a checkpoint, or `best` for that of the best evaluation while training; the newest if undefined. */
+export type ChosenCheckpoint = number | 'best' | undefined;
+
+/** @throws What `Checkpoints.find` throws. */
+export function findCheckpoint(
+  folder: RunFolder,
+  chosen: ChosenCheckpoint,
+  note?: (line: string) => void,
+): Promise<Checkpoint> {
+  return chosen === 'best' ? folder.best.find(undefined, note) : folder.checkpoints.find(chosen, note);
+}
+
+/**
+ * The weights of a checkpoint's network that plays; the result writes them into a network of the run's settings.
+ * @throws DamagedFileError where they cannot be read, and, when they are written, where they are of another network.
+ */
+export async function readNetwork({ path }: Checkpoint): Promise<(network: tf.LayersModel) => void> {
+  const { tensors } = await readState(path);
+  return (network) => {
+    const variables = allVariables(network).map(({ name, variable }) => [`online/${name}`, variable] as const);
+    try {
+      assignVariables(Object.fromEntries(variables), tensors);
+    } catch (error) {
+      throw error instanceof StateError ? new DamagedFileError(path, error.message) : error;
+    }
+  };
+}

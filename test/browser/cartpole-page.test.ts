@@ -1,0 +1,124 @@
+// The page of examples/browser, as a plain server gives it: it learns, can be used, and asks nobody else for anything.
+import { once } from 'node:events';
+import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { chromium, type Page } from 'playwright-core';
+import { build } from 'vite';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { mainRoot } from '../processes.ts';
+import { findChromium, NEEDS_CHROMIUM } from './chromium.ts';
+
+const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
+
+let folder: string;
+let modules: string[];
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'weightnorm-rl-pages-'));
+  const built = await build({
+    configFile: join(mainRoot, 'examples/browser/vite.config.ts'),
+    logLevel: 'error',
+    build: { outDir: folder, emptyOutDir: true, minify: false },
+  });
+  modules = (built as { output: { moduleIds?: string[] }[] }).output.flatMap(({ moduleIds = [] }) => moduleIds);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test('its bundle has nothing of Node', () => {
+  const names = modules.map((id) => id.replace(/^.*(\/(src|agents|envs|node_modules)\/)/, '$1'));
+  expect(names).toContain('/agents/dqn/learner.ts');
+  expect(names.filter((name) => /^node:|zeromq|msgpack|sidecar|^\/src\/(cli|files|recording)\//.test(name))).toEqual(
+    [],
+  );
+});
+
+/** Opens the page in a browser of its own; a folder of the server holds it, as any folder may. */
+async function open(browserFile: string) {
+  const server = createServer(({ url = '' }, response) => {
+    const file = join(folder, new URL(url, 'http://x').pathname.replace('/some/folder/', ''));
+    if (!existsSync(file)) return void response.writeHead(404).end();
+    response.setHeader('content-type', TYPES[extname(file)] ?? 'application/octet-stream');
+    createReadStream(file).pipe(response);
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/some/folder/`;
+  const profile = mkdtempSync(join(tmpdir(), 'weightnorm-rl-chromium-'));
+  onTestFinished(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: browserFile,
+    args: ['--headless', '--no-sandbox', '--disable-gpu'],
+  });
+  onTestFinished(() => context.close());
+  const page = context.pages()[0] ?? (await context.newPage());
+  const complaints: string[] = [];
+  const foreign: string[] = [];
+  page.on('console', (message) => {
+    if (['warning', 'error'].includes(message.type())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  context.on('request', (request) => {
+    if (!request.url().startsWith(address) && !request.url().startsWith('data:')) foreign.push(request.url());
+  });
+  await page.goto(`${address}cartpole.html`);
+  return { page, complaints, foreign };
+}
+
+/** What axe-core finds that keeps people out. */
+async function seriousViolations(page: Page): Promise<string[]> {
+  await page.evaluate(readFileSync(join(mainRoot, 'node_modules/axe-core/axe.min.js'), 'utf8'));
+  const violations = await page.evaluate<{ id: string; impact: string; nodes: { target: string[] }[] }[]>(
+    'axe.run().then(({ violations }) => violations)',
+  );
+  return violations
+    .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
+}
+
+test('a DQN learns CartPole in the page, which stays usable', async (context) => {
+  const browser = findChromium();
+  if (!browser) return context.skip(NEEDS_CHROMIUM);
+  const { page, complaints, foreign } = await open(browser);
+  const status = page.locator('#status');
+  const number = async (id: string) => Number((await page.locator(`#${id}`).textContent())!.replaceAll(',', ''));
+  const until = (text: string) =>
+    page.waitForFunction(`document.getElementById('status').textContent.includes(${JSON.stringify(text)})`, undefined, {
+      timeout: 0,
+      polling: 200,
+    });
+
+  await until('Ready.');
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect(await seriousViolations(page), colorScheme).toEqual([]);
+  }
+  await page.locator('#pause').click();
+  await page.waitForFunction(`Number(document.getElementById('steps').textContent.replace(',', '')) > 600`);
+  await page.locator('#pause').click(); // is answered while it learns
+  await until('Paused.');
+  const paused = await number('steps');
+  await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
+  expect(await number('steps')).toBe(paused);
+  await page.locator('#pause').click();
+
+  await page.waitForFunction(`/Learned|Ended/.test(document.getElementById('status').textContent)`, undefined, {
+    timeout: 0,
+    polling: 200,
+  });
+  const learned = /Learned after ([\d,]+) steps/.exec((await status.textContent())!)?.[1];
+  expect(Number(learned?.replace(',', ''))).toBeLessThan(20_000);
+  expect(await seriousViolations(page)).toEqual([]);
+
+  // The other network begins anew, and a seed that is none is not taken.
+  await page.locator('#normalization').selectOption('none');
+  await until('Ready.');
+  expect([await number('steps'), await page.locator('#pause').textContent()]).toEqual([0, 'Start']);
+  await page.locator('#seed').fill('-1');
+  await page.locator('#restart').click();
+  expect(await page.locator('#seed:invalid').count()).toBe(1);
+
+  expect(complaints).toEqual([]);
+  expect(foreign).toEqual([]);
+});
