@@ -2,6 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import type { Picture } from '../report/pictures.ts';
 import { DataType, type NativeBackend } from '../runtime/compile/native.ts';
 import { loadTensorFlow } from '../runtime/tensorflow.ts';
+import { scalarsOf } from './events.ts';
 import { sessionStart, summaryMetadata } from './tensorboard-messages.ts';
 import type { Tracker } from './tracker.ts';
 
@@ -127,14 +128,11 @@ export function openTolerantTensorBoard(folder: string, note: ((line: string) =>
 export function tensorBoardScalars(board: TensorBoardWriter, settings?: Readonly<Record<string, unknown>>): Tracker {
   if (settings !== undefined) board.settings(settings);
   return {
-    onEvent({ kind, numbers, position, wallSeconds }) {
-      if (kind === 'episode') {
-        board.scalar('episode/return', numbers.episodeReturn, position);
-        board.scalar('episode/lengthFrames', numbers.episodeLengthFrames, position);
-        return;
-      }
+    onEvent(event) {
+      const { kind, position, wallSeconds } = event;
+      for (const [name, value] of scalarsOf(event)) board.scalar(name, value, position);
+      if (kind === 'episode') return;
       const prefix = kind === 'progress' ? 'train' : kind;
-      for (const [name, value] of Object.entries(numbers)) board.scalar(`${prefix}/${name}`, value, position);
       if (wallSeconds !== undefined) board.scalar(`${prefix}/wallSeconds`, wallSeconds, position);
       board.flush();
     },
