@@ -17,7 +17,7 @@ const MOST_FOLDERS = 20_000;
 /** Several pages that ask at the same time are answered by one look. */
 const LOOK_EVERY_MS = 1000;
 /** Some hundred lines, which say where a run stands. */
-const TAIL_BYTES = 1 << 16;
+const TAIL_BYTES = 1 << 15;
 const MOST_CONFIG_BYTES = 1 << 22;
 const SCORE_EPISODES = 100;
 const AT_ONCE = 16;

@@ -16,7 +16,8 @@ const AXIS_LABELS: Readonly<Record<AxisName, string>> = {
 
 /** Numbers of the machine, not of what is learned. */
 const SYSTEM = /\/(stepsPerSecond|examplesPerSecond|rssBytes|numTensors|sidecarRestarts|replaySteps|updates|epoch)$/;
-const OF_AGENTS = ['episode/return', 'evaluation/meanReturn', 'train/loss', 'train/meanQ'];
+/** What one wants to know of an agent first. */
+export const OF_AGENTS = ['episode/return', 'evaluation/meanReturn', 'train/loss', 'train/meanQ'];
 const MOST_DEFAULT_CURVES = 4;
 
 /** The curves that matter most, of those that there are. */

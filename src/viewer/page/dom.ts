@@ -26,13 +26,13 @@ export function scrolling(label: string, content: HTMLElement): HTMLElement {
   return make('div', { className: 'scrolling', tabIndex: 0, role: 'region', ariaLabel: label }, content);
 }
 
-/** A table whose first row holds the headings, and whose first column those of the rows. */
+/** A table whose first column holds the headings of the rows. @param head Those of the columns; none where empty. */
 export function table(head: readonly Child[], rows: readonly (readonly Child[])[]): HTMLTableElement {
   const heading = (scope: string) => (child: Child) => make('th', { scope }, child);
   return make(
     'table',
     {},
-    make('thead', {}, make('tr', {}, ...head.map(heading('col')))),
+    head.length === 0 ? null : make('thead', {}, make('tr', {}, ...head.map(heading('col')))),
     make(
       'tbody',
       {},

@@ -21,6 +21,8 @@ export interface Columns {
   }[];
 }
 
+/** In those who published. */
+const FRAMES_PER_STEP = 4;
 /** Points on the axis of a mean over seeds. */
 const MEAN_POINTS = 500;
 /** More are finer than a screen. */
@@ -87,15 +89,15 @@ export function meanOf(lines: readonly Line[]): Line {
 /** A published curve up to where the runs end. */
 export function publishedLine({ points }: PublishedCurve, axis: AxisName, end: number): Line | undefined {
   if (axis === 'minutes') return undefined;
-  const factor = axis === 'frames' ? 4 : 1;
-  const shown = points.filter(({ step }, i) => i === 0 || points[i - 1].step * factor < end || step * factor <= end);
-  if (shown.length === 0 || shown[0].step * factor > end) return undefined;
-  return {
-    x: shown.map(({ step }) => step * factor),
-    y: shown.map(({ mean }) => mean),
-    low: shown.map(({ low }) => low),
-    high: shown.map(({ high }) => high),
+  const all = points.map(({ step }) => step * (axis === 'frames' ? FRAMES_PER_STEP : 1));
+  const x = all.filter((place) => place <= end);
+  if (x.length === 0) return undefined;
+  if (x.length < all.length) x.push(end);
+  const column = (of: (point: PublishedCurve['points'][number]) => number) => {
+    const values = points.map(of);
+    return at({ x: all, y: values }, x, values).filter((value) => value !== null);
   };
+  return { x, y: column(({ mean }) => mean), low: column(({ low }) => low), high: column(({ high }) => high) };
 }
 
 /** Brings lines to one axis; between two points of a line it is straight. */

@@ -1,7 +1,7 @@
 // The page over run folders: the list at the side, and beside it one of several pages.
 import './style.css';
 import type { RunRow } from '../api.ts';
-import { CurvesPage, defaultCurves, lineKey, oneEnvironment } from './curves-page.ts';
+import { CurvesPage, defaultCurves, lineKey, OF_AGENTS, oneEnvironment } from './curves-page.ts';
 import { button, make, setText } from './dom.ts';
 import { visible } from './format.ts';
 import { isDark, Palette } from './palette.ts';
@@ -12,6 +12,8 @@ import { SettingsPage } from './settings-page.ts';
 import { Store } from './store.ts';
 
 const REFRESH_MS = 2000;
+/** While many runs are read, what has come is drawn so often. */
+const DRAW_MS = 300;
 /** The newest runs, which are shown to whom has chosen none. */
 const DEFAULT_RUNS = 8;
 
@@ -153,10 +155,16 @@ async function showCurves(now: Place, runs: readonly RunRow[]): Promise<void> {
   draw();
   const environment = oneEnvironment(runs);
   if (environment !== undefined) await store.publishedFor(environment);
-  const ids = runs.map(({ id }) => id);
-  // The names come first: they say what there is to ask for.
-  if (now.curves === undefined) await store.refreshCurves(runs, defaultCurves(store.namesOf(ids)), () => {});
-  await store.refreshCurves(runs, now.curves ?? defaultCurves(store.namesOf(ids)), draw);
+  const names = () => store.namesOf(runs.map(({ id }) => id));
+  const wanted = () => now.curves ?? (names().length === 0 ? OF_AGENTS : defaultCurves(names()));
+  let drawnMs = 0;
+  const onNews = () => {
+    if (performance.now() - drawnMs < DRAW_MS) return;
+    draw();
+    drawnMs = performance.now();
+  };
+  // Once more: only now it is known what there is to ask for.
+  for (let pass = 0; pass < 2 && place === now; pass++) await store.refreshCurves(runs, wanted(), onNews);
   draw();
 }
 

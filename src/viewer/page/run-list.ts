@@ -51,8 +51,8 @@ export class RunListView {
         'div',
         { className: 'row' },
         this.filter,
-        button('All', () => choose(true), 'Show all runs of the list'),
-        button('None', () => choose(false), 'Show no run of the list'),
+        button('All', () => choose(true), 'All: show every run of the list'),
+        button('None', () => choose(false), 'None: show no run of the list'),
       ),
       this.count,
       this.list,
@@ -101,7 +101,7 @@ export class RunListView {
       about: make('span', { className: 'about' }),
       state: make('span', { className: 'state' }),
       bar: make('progress', { max: 1, ariaLabel: `how much of ${shownName} is done` }),
-      link: make('a', { className: 'more', ariaLabel: `all about ${shownName}` }, 'details'),
+      link: make('a', { className: 'more', ariaLabel: `details of ${shownName}` }, 'details'),
     };
     const title = make('label', { className: 'name' }, box, make('span', {}, shownName), row.mark);
     const foot = make('div', { className: 'foot' }, row.state, row.bar, row.link);

@@ -10,7 +10,7 @@ export class RunPage {
   readonly element = make('div', { className: 'details' });
   private shown = '';
 
-  /** @param settingsAddress Where its settings are shown beside those of others. */
+  /** @param curvesAddress Where its curves are shown. */
   show(run: RunRow, details: RunDetails, curvesAddress: string): void {
     const key = JSON.stringify([run, details]);
     if (key === this.shown) return;
@@ -47,7 +47,7 @@ export class RunPage {
 function facts(title: string, rows: Rows): HTMLElement[] {
   if (rows.length === 0) return [];
   const shown = rows.map(([name, value]) => [visible(name), visible(value)]);
-  return [make('h3', {}, title), scrolling(title, table(['', 'value'], shown))];
+  return [make('h3', {}, title), scrolling(title, table([], shown))];
 }
 
 function checkpoints({ checkpoints: all }: RunDetails): HTMLElement[] {
@@ -57,7 +57,7 @@ function checkpoints({ checkpoints: all }: RunDetails): HTMLElement[] {
     bytes(size),
     isBest ? 'best evaluation' : isNewest ? 'newest' : '',
   ]);
-  return [make('h3', {}, 'Checkpoints'), scrolling('checkpoints', table(['step', 'size', ''], rows))];
+  return [make('h3', {}, 'Checkpoints'), scrolling('checkpoints', table(['step', 'size', 'kept as'], rows))];
 }
 
 function pictures(run: RunRow, { pictures: all }: RunDetails): HTMLElement[] {
