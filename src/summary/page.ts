@@ -32,6 +32,7 @@ export async function reportOfRun(run: ReportedRun): Promise<string> {
   const { name, description, metrics } = run;
   const charts = chartsOf(run);
   const figures = await pictureFigures(run);
+  const hasBand = charts.some(({ series }) => series[0].points.some(({ low }) => low !== undefined));
   const isPublished = charts.some(({ series }) => series.length > 1);
   const body = [
     `<h1>${escapeXml(name)}</h1>`,
@@ -43,7 +44,7 @@ export async function reportOfRun(run: ReportedRun): Promise<string> {
       : [
           '<h2>Curves</h2>',
           `<div class="figures">${charts.map((chart) => `<figure>\n${lineChart(chart)}</figure>`).join('\n')}</div>`,
-          '<p>Where a curve has a band, a point is the mean of several values, and the band their lowest and highest.</p>',
+          ...(hasBand ? ['<p>A point is the mean of several values, its band their lowest and highest.</p>'] : []),
           ...(isPublished ? [`<p>${escapeXml(PUBLISHED_NOTE)}</p>`] : []),
         ]),
     ...(figures.length === 0 ? [] : ['<h2>Pictures</h2>', `<div class="figures">${figures.join('\n')}</div>`]),

@@ -25,6 +25,8 @@ export interface Columns {
 const FRAMES_PER_STEP = 4;
 /** Points on the axis of a mean over seeds. */
 const MEAN_POINTS = 500;
+/** The share of an axis that is little. */
+const LITTLE = 0.05;
 /** More are finer than a screen. */
 const MOST_X = 2000;
 
@@ -70,11 +72,22 @@ export function smooth(values: readonly number[], weight: number): number[] {
   });
 }
 
-/** The mean of lines wherever one of them is, within a band from the lowest to the highest. */
+/**
+ * The mean of lines wherever one of them is, within a band from the lowest to the highest. One that begins a little later
+ * or ends a little earlier than another counts as going on straight: else the mean would jump there for no reason.
+ */
 export function meanOf(lines: readonly Line[]): Line {
   if (lines.length === 1) return lines[0];
   const x = evenly(lines, MEAN_POINTS);
-  const values = lines.map((line) => at(line, x, line.y));
+  const reach = (x[x.length - 1] - x[0]) * LITTLE;
+  const values = lines.map(({ x: own, y }) => {
+    const [first, last] = [own[0], own[own.length - 1]];
+    const held = x.map((place) => {
+      if (place < first && first - place <= reach) return first;
+      return place > last && place - last <= reach ? last : place;
+    });
+    return at({ x: own, y }, held, y);
+  });
   const there = x.map((_, i) => values.map((column) => column[i]).filter((value) => value !== null));
   const kept = x.map((_, i) => i).filter((i) => there[i].length > 0);
   const column = (of: (values: readonly number[]) => number) => kept.map((i) => of(there[i]));

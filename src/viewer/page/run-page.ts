@@ -19,7 +19,7 @@ export class RunPage {
     const report = make('a', { href: fileAddress('report', { run: run.id }), target: '_blank' }, 'report.html');
     this.element.replaceChildren(
       make('h2', {}, name),
-      make('p', {}, aboutRun(run)),
+      run.kind === null ? '' : make('p', {}, aboutRun(run)),
       ...(run.problem === null ? [] : [make('p', { className: 'problem' }, `Damaged: ${visible(run.problem)}`)]),
       make(
         'p',
