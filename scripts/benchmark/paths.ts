@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { packageFolder } from '../../src/runs/machine.ts';
+import { packageFolder } from '../../src/files/package-folder.ts';
 
 /** The project folder, from sources and from `dist` alike. */
 export const projectFolder = packageFolder();

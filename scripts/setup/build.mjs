@@ -1,6 +1,6 @@
 // @ts-check
 
-// Step 4: `dist/` and `envs/dist/`, the TypeScript sources compiled.
+// Step 4: `dist/` and `envs/dist/`, the TypeScript sources compiled; `dist/viewer`, the page of view-runs.
 
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -18,7 +18,17 @@ const folders = [
   ['scripts', 'dist/scripts'],
   ['envs/src', 'envs/dist'],
 ];
-const settings = ['tsconfig.json', 'tsconfig.base.json', 'envs/tsconfig.json', 'node_modules/typescript/package.json'];
+/** What runs in a browser is bundled. */
+const pageFolder = 'src/viewer/page';
+const builtPage = 'dist/viewer/index.html';
+const settings = [
+  'tsconfig.json',
+  'tsconfig.base.json',
+  'envs/tsconfig.json',
+  'node_modules/typescript/package.json',
+  'node_modules/vite/package.json',
+  'node_modules/uplot/package.json',
+];
 
 export const title = 'TypeScript build';
 
@@ -28,8 +38,9 @@ export function problem({ root }) {
   const sources = findSources(root);
   if (!existsSync(stampPath(root)) || readFileSync(stampPath(root), 'utf8') !== sign(root, sources))
     return 'the sources have changed';
-  const gone = sources.find(({ output }) => !existsSync(join(root, output)));
-  return gone && `${gone.output} is missing`;
+  const outputs = [...sources.map(({ output }) => output), ...(hasPage(root) ? [builtPage] : [])];
+  const gone = outputs.find((output) => !existsSync(join(root, output)));
+  return gone && `${gone} is missing`;
 }
 
 export function preflight() {}
@@ -57,8 +68,23 @@ export async function run({ root, force }) {
     );
   }
   removeStaleOutput(root, sources);
+  if (hasPage(root)) await buildPage(root);
   // Sources that changed meanwhile make this stamp stale, as they should.
   writeFileSync(stampPath(root), before);
+}
+
+/** @param {string} root */
+const hasPage = (root) => existsSync(join(root, pageFolder, 'index.html'));
+
+/** @param {string} root */
+async function buildPage(root) {
+  const config = join(root, pageFolder, 'vite.config.mjs');
+  await runTool({
+    root,
+    tool: 'vite',
+    doing: 'bundle the page of view-runs',
+    command: [process.execPath, join(root, 'node_modules/vite/bin/vite.js'), 'build', '--config', config],
+  });
 }
 
 /**
@@ -83,6 +109,7 @@ const stampPath = (root) => join(root, 'dist/setup-stamp.txt');
 function findSources(root) {
   return folders.flatMap(([from, to]) =>
     findFiles(join(root, from), /(?<!\.d)\.ts$/)
+      .filter((name) => !join(from, name).startsWith(pageFolder))
       .sort()
       .map((name) => ({
         path: join(from, name),
@@ -107,7 +134,9 @@ function findFiles(folder, wanted) {
 /** @param {string} root @param {{ path: string }[]} sources */
 function sign(root, sources) {
   const hash = createHash('sha256');
-  for (const path of [...settings, ...sources.map((source) => source.path)]) {
+  const page = findFiles(join(root, pageFolder), /./).sort();
+  const paths = [...settings, ...sources.map(({ path }) => path), ...page.map((name) => join(pageFolder, name))];
+  for (const path of paths) {
     const stat = statSync(join(root, path), { throwIfNoEntry: false });
     hash.update(`${path}:${stat?.size}:${stat?.mtimeMs}\n`);
   }

@@ -96,7 +96,8 @@ export async function run([name = '', ...args]) {
     fail(`There is no command ${JSON.stringify(name)}${known.length > 0 ? `: there are ${known.join(', ')}` : ''}.`, 2);
   }
   const script = join(packageRoot, 'dist/scripts', `${name}.js`);
-  if (isInstalled && !args.includes('--help') && !args.includes('-h')) refuseUnlessSetUp();
+  if (isInstalled && !needNoSetUp.includes(name) && !args.includes('--help') && !args.includes('-h'))
+    refuseUnlessSetUp();
   // In this process, so that signals, the terminal and the exit code are the command's own.
   process.argv = [process.execPath, script, ...args];
   await import(pathToFileURL(script).href);
@@ -131,6 +132,9 @@ function findProjectOrExit() {
     2,
   );
 }
+
+/** Commands that only read, by what npm has installed. */
+const needNoSetUp = ['view-runs'];
 
 /** In another project nothing of this size is installed unasked. */
 function refuseUnlessSetUp() {

@@ -14,6 +14,7 @@ import type { LoopState } from '../runs/state.ts';
 import { saveEvery, type Tracker, tolerant } from '../runs/tracker.ts';
 import { precisionWarning } from '../runtime/tensorflow.ts';
 import { fromFile, parseSettings, resumedSettings, SettingError } from '../settings/index.ts';
+import { reportAtEnd } from '../summary/index.ts';
 import type { Agent, AgentStep } from './agent.ts';
 import type { AgentParts, AnyAgentDefinition } from './definition.ts';
 import { diagnoseEvery } from './diagnose.ts';
@@ -204,6 +205,7 @@ async function prepare(
           : []),
         ...(settings.evaluationPeriodSteps > 0 ? [evaluateEvery(definition, settings, options)] : []),
         saveEvery(settings.checkpointPeriodSteps),
+        ...(folder ? [reportAtEnd(folder, note)] : []),
       ],
       measure: () => ({ ...made.measure(), sidecarRestarts: recovery.restarts, ...processNumbers() }),
       divergedMend: learningRate === undefined ? undefined : `give a {learningRate} below ${learningRate}`,

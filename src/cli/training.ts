@@ -11,6 +11,7 @@ import { path, shellWord, UsageError, wholeNumber, writeResult } from './command
 import { onInterrupt } from './interrupt.ts';
 import { printable, say } from './printable.ts';
 import { type ProgressDisplay, progressDisplay, showProgress } from './progress.ts';
+import { viewBeside } from './view-beside.ts';
 
 /** The options of every command that trains, beside its settings. */
 export interface TrainingOptions {
@@ -20,6 +21,7 @@ export interface TrainingOptions {
   checkpoint?: number;
   printConfig?: true;
   json?: true;
+  view?: true;
 }
 
 /** Adds the options of every command that trains. @param defaultRunDir In words, such as `runs/<task>-seed<seed>`. */
@@ -29,6 +31,7 @@ export function addTrainingOptions(command: Command, defaultRunDir: string): Com
     .option('--resume', 'continue the run in --run-dir from its newest checkpoint')
     .option('--checkpoint <step>', 'with --resume: go back to the checkpoint of this step', wholeNumber(0))
     .option('--force-unlock', "with --resume: take the run folder's lock from a process that is gone for certain")
+    .option('--view', 'show the run in a page on this machine while it trains, and print its address')
     .option('--print-config', 'print the settings that would be used, as JSON, and stop')
     .option('--json', 'print the result as one JSON object on stdout, and nothing else');
 }
@@ -39,9 +42,10 @@ export function addTrainingOptions(command: Command, defaultRunDir: string): Com
  * @throws UsageError
  */
 export function checkTrainingOptions(
-  { runDir, resume, forceUnlock, checkpoint, printConfig }: TrainingOptions,
+  { runDir, resume, forceUnlock, checkpoint, printConfig, view }: TrainingOptions,
   choices: Readonly<Record<string, string | undefined>>,
 ): void {
+  if (view && printConfig) throw new UsageError('--view: --print-config starts no run that could be seen');
   if (!resume) {
     if (checkpoint !== undefined) throw new UsageError(`--checkpoint ${checkpoint} goes with --resume`);
     if (forceUnlock) throw new UsageError('--force-unlock goes with --resume: a new run has no lock');
@@ -86,11 +90,12 @@ export interface TrainingWords {
 export async function runTraining<S extends RunStep>(
   folder: string,
   words: TrainingWords,
-  { json }: TrainingOptions,
+  { json, view }: TrainingOptions,
   make: (context: TrainingContext) => Promise<Run<S>>,
 ): Promise<void> {
   const { version, device } = loadTensorFlow();
   let display: ProgressDisplay | undefined;
+  let endView: (() => void) | undefined;
   const note = (line: string) => (display ? display.note(line) : say(line));
   note(`TensorFlow ${version} on ${device}`);
   const signal = onInterrupt(() => note('stopping: saving a checkpoint (Ctrl-C again stops at once)'));
@@ -106,6 +111,7 @@ export async function runTraining<S extends RunStep>(
     begin(line, position, total, unit) {
       note(line);
       display = progressDisplay(process.stderr, { done: position, total, unit: unit.plural });
+      if (view) endView = viewBeside(folder, note);
     },
   });
   try {
@@ -130,6 +136,7 @@ export async function runTraining<S extends RunStep>(
     if (error instanceof InterruptedError) note(error.message);
     throw error;
   } finally {
+    endView?.();
     display?.stop();
   }
 }

@@ -1,10 +1,8 @@
 import { htmlDocument, htmlTable } from '../report/html.ts';
 import { chartGrid, escapeXml, type Series } from '../report/line-chart.ts';
 import type { Comparison, GroupResult } from './compare.ts';
-import { publishedCurves, upTo } from './published-curves.ts';
+import { PUBLISHED_NOTE, publishedSeries } from './published-curves.ts';
 import { aggregateRows, estimateText, scoreRows, shortNames } from './tables.ts';
-
-const GREY = '#9a9a9a';
 
 /** One HTML file that needs no other: tables, and the curves as SVG inside it. */
 export function comparisonPage(comparison: Comparison): string {
@@ -19,8 +17,7 @@ export function comparisonPage(comparison: Comparison): string {
     ...(differing.length > 0 ? [`<p>Settings that differ: ${escapeXml(differing.join(', '))}.</p>`] : []),
     '<h2>Curves</h2>',
     `<figure>\n${curves(comparison, names).trim()}\n</figure>`,
-    '<p>A line is the mean over runs, its band their lowest and highest. Grey: training returns that Dopamine ' +
-      'published for the agent of the same name (5 seeds, sticky actions; other settings, so no more than a measure).</p>',
+    `<p>A line is the mean over runs, its band their lowest and highest. ${PUBLISHED_NOTE}</p>`,
     '<h2>Scores</h2>',
     htmlTable(scoreRows(comparison, names)),
     '<h2>Over all environments</h2>',
@@ -62,13 +59,11 @@ function curves({ groups, environments, step, score }: Comparison, names: readon
         if (points.length === 0) return [];
         return [{ name: names[i], points: points.map((p) => ({ x: p.step, y: p.value, low: p.low, high: p.high })) }];
       }),
-      ...publishedCurves(environment)
-        .filter(({ agent, points }) => groups.some((group) => group.agent === agent) && points[0].step < step)
-        .map((curve) => ({
-          name: curve.name,
-          colour: GREY,
-          points: upTo(step, curve).map(({ mean, low, high, step: x }) => ({ x, y: mean, low, high })),
-        })),
+      ...publishedSeries(
+        environment,
+        groups.map(({ agent }) => agent),
+        step,
+      ),
     ],
   }));
   const efficient = groups.flatMap(({ sampleEfficiency }, i): Series[] =>

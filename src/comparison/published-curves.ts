@@ -1,6 +1,12 @@
 // Learning curves that others have published, for the grey bands behind ours.
 // Source of the figures: google/dopamine, baselines/atari/data/<game>.json: the mean training return during each million
 // frames, sticky actions 0.25, 5 seeds. The first 20 million.
+import type { Series } from '../report/line-chart.ts';
+
+/** What the grey lines of a chart are, in words. */
+export const PUBLISHED_NOTE =
+  'Grey: training returns that Dopamine published for the agent of the same name (5 seeds, sticky actions; other ' +
+  'settings, so no more than a measure).';
 
 /** A published learning curve. */
 export interface PublishedCurve {
@@ -167,7 +173,7 @@ const AGENTS: Readonly<Record<string, string>> = {
 };
 
 /** The part of a published curve up to an agent step, where a straight line between two of its points may end. */
-export function upTo(step: number, { points }: PublishedCurve): PublishedCurve['points'] {
+function upTo(step: number, { points }: PublishedCurve): PublishedCurve['points'] {
   const before = points.filter((point) => point.step <= step);
   const [last, next] = [before.at(-1), points[before.length]];
   if (last === undefined || next === undefined || last.step === step) return before;
@@ -189,4 +195,18 @@ export function publishedCurves(game: string): PublishedCurve[] {
       return { step: (i + 1) * STEPS_PER_MILLION_FRAMES, mean: mean!, low: low!, high: high! };
     }),
   }));
+}
+
+/**
+ * The published curves of some agents in a game, in grey, for a chart over agent steps.
+ * @param step Where the chart ends; curves that begin after it are left out.
+ */
+export function publishedSeries(game: string, agents: readonly string[], step: number): Series[] {
+  return publishedCurves(game)
+    .filter(({ agent, points }) => agents.includes(agent) && points[0].step < step)
+    .map((curve) => ({
+      name: curve.name,
+      colour: '#9a9a9a',
+      points: upTo(step, curve).map(({ mean, low, high, step: x }) => ({ x, y: mean, low, high })),
+    }));
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { packageFolder } from '../runs/machine.ts';
+import { packageFolder } from '../files/package-folder.ts';
 import { startChild } from './child-process.ts';
 
 /** Names the process whose end is a request to stop: set for the commands that our own commands start. */

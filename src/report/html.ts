@@ -93,10 +93,13 @@ p, li { max-width: 75ch; }
 figure { margin: 1.5rem 0; }
 figure svg { max-width: 100%; height: auto; }
 figcaption { font-size: 0.9rem; }
+figure img { max-width: 100%; image-rendering: pixelated; }
+.figures { display: flex; flex-wrap: wrap; gap: 1rem 2rem; }
+.figures figure { margin: 0; min-width: 0; }
 table { border-collapse: collapse; font-size: 0.9rem; }
 th, td {
   text-align: left; padding: 0.2rem 0.9rem 0.2rem 0; border-bottom: 1px solid #ddd;
-  font-variant-numeric: tabular-nums;
+  font-variant-numeric: tabular-nums; overflow-wrap: anywhere; vertical-align: top;
 }
 </style>
 </head>

@@ -55,11 +55,6 @@ export type RunEvent = NewEvent & {
   readonly wallSeconds: number | undefined;
 };
 
-/** JSON has no NaN and no infinity: a line holds null for such a number. */
-const numeric = z
-  .number()
-  .nullable()
-  .transform((value) => value ?? Number.NaN);
 const common = {
   agentSteps: z.int().min(0).optional(),
   updates: z.int().min(0).optional(),
@@ -78,8 +73,9 @@ const episodeSchema = z.strictObject({
 });
 const numbersSchema = z
   .object({ kind: z.enum(['progress', 'epoch', 'evaluation', 'diagnostics']), ...common })
-  .catchall(numeric);
-const lineSchema = z.union([episodeSchema, numbersSchema]);
+  // JSON has no NaN and no infinity: a line holds null for such a number.
+  .catchall(z.number().nullable());
+const lineSchema = z.discriminatedUnion('kind', [episodeSchema, numbersSchema]);
 
 /** An event as its line holds it: one flat object, with the position under the unit's key. */
 export function eventLine({ kind, unit, position, wallSeconds, numbers }: RunEvent): object {
@@ -97,25 +93,58 @@ export async function readEvents(path: string): Promise<RunEvent[]> {
   lines.pop();
   return lines.map((line, i) => {
     try {
-      return parseEvent(JSON.parse(line));
+      return parseEventLine(line);
     } catch (error) {
-      const reason = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-      throw new DamagedFileError(path, `line ${i + 1} is not an event of a run (${reason.replaceAll('\n', ' ')})`);
+      throw new DamagedFileError(path, `line ${i + 1} is not an event of a run (${(error as Error).message})`);
     }
   });
 }
 
-function parseEvent(value: Record<string, unknown>): RunEvent {
-  // Version 0.1.0: supervised runs named the event otherwise, agents told episodes by their keys.
-  const { event, ...fields } = value;
-  const kind = event ?? ('episodeReturn' in value ? 'episode' : 'progress');
-  const line = lineSchema.parse({ kind, ...fields });
-  const { agentSteps, updates, wallSeconds, ...rest } = line;
-  const { kind: _, ...numbers } = rest;
+/**
+ * The event in one line of a `metrics.jsonl`, also in the form of version 0.1.0.
+ * @throws Error saying in one line why it is none.
+ */
+export function parseEventLine(line: string): RunEvent {
+  const value: unknown = JSON.parse(line);
+  try {
+    return parseEvent(lineSchema.parse(isOfToday(value) ? value : fromVersion010(value)));
+  } catch (error) {
+    throw error instanceof z.ZodError ? new Error(z.prettifyError(error).replaceAll('\n', ' ')) : error;
+  }
+}
+
+/**
+ * The numbers of an event that make curves, by the names that TensorBoard shows them under, such as `train/loss` and
+ * `episode/return`.
+ */
+export function scalarsOf({ kind, numbers }: NewEvent): [name: string, value: number][] {
+  if (kind === 'episode') {
+    return [
+      ['episode/return', numbers.episodeReturn],
+      ['episode/lengthFrames', numbers.episodeLengthFrames],
+    ];
+  }
+  const prefix = kind === 'progress' ? 'train' : kind;
+  return Object.entries(numbers).map(([name, value]) => [`${prefix}/${name}`, value]);
+}
+
+function isOfToday(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'kind' in value;
+}
+
+/** Version 0.1.0: supervised runs named the event otherwise, agents told episodes by their keys. */
+function fromVersion010(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const { event, ...fields } = value as Record<string, unknown>;
+  return { kind: event ?? ('episodeReturn' in value ? 'episode' : 'progress'), ...fields };
+}
+
+function parseEvent({ kind, agentSteps, updates, wallSeconds, ...rest }: z.infer<typeof lineSchema>): RunEvent {
   const where =
     agentSteps === undefined
       ? ({ unit: 'updates', position: updates ?? 0 } as const)
       : ({ unit: 'agentSteps', position: agentSteps } as const);
-  const counted = agentSteps !== undefined && updates !== undefined ? { updates, ...numbers } : numbers;
-  return { kind: line.kind, ...where, wallSeconds, numbers: counted } as RunEvent;
+  const numbers: Record<string, unknown> = agentSteps !== undefined && updates !== undefined ? { updates } : {};
+  for (const [name, value] of Object.entries(rest)) numbers[name] = value ?? Number.NaN;
+  return { kind, ...where, wallSeconds, numbers } as unknown as RunEvent;
 }

@@ -62,6 +62,15 @@ export function unlockRun(folder: string): void {
   if (holder?.host === host && holder.space === space && holder.pid === pid) rmSync(path, { force: true });
 }
 
+/**
+ * Whether a process trains in a run folder: one that lives, or one on another host or in another container, of which
+ * that cannot be told.
+ */
+export function isRunLocked(folder: string): boolean {
+  const found = readLock(join(folder, LOCK_FILE));
+  return found !== undefined && whyNot(found) !== undefined;
+}
+
 /** Why a lock cannot be taken over, or undefined where its process is gone. */
 function whyNot(text: string): string | undefined {
   const holder = parseHolder(text) ?? parseOldHolder(text);

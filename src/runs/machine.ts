@@ -2,9 +2,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import { packageFolder } from '../files/package-folder.ts';
 import { loadTensorFlow } from '../runtime/tensorflow.ts';
 import type { Machine, RunDescription } from './description.ts';
 
@@ -39,13 +39,6 @@ export function describeMaking(): Pick<
 /** Version of this package. */
 export function packageVersion(): string {
   return JSON.parse(readFileSync(join(packageFolder(), 'package.json'), 'utf8')).version;
-}
-
-/** The folder of the nearest package.json above this file: that of dist or of the sources. */
-export function packageFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
 }
 
 /** The commit of the clone that this is, or null for an installed package or where git does not answer. */

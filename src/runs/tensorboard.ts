@@ -2,6 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { encodePng, type Picture } from '../report/pictures.ts';
 import { DataType, type NativeBackend } from '../runtime/compile/native.ts';
 import { loadTensorFlow } from '../runtime/tensorflow.ts';
+import { scalarsOf } from './events.ts';
 import { sessionStart, summaryMetadata } from './tensorboard-messages.ts';
 import type { Tracker } from './tracker.ts';
 
@@ -154,14 +155,10 @@ export function tensorBoardEvents(board: TensorBoardWriter, settings?: Readonly<
   if (settings !== undefined) board.settings(settings);
   return {
     async onEvent(event) {
-      const { kind, numbers, position, wallSeconds } = event;
-      if (kind === 'episode') {
-        board.scalar('episode/return', numbers.episodeReturn, position);
-        board.scalar('episode/lengthFrames', numbers.episodeLengthFrames, position);
-        return;
-      }
+      const { kind, position, wallSeconds } = event;
+      for (const [name, value] of scalarsOf(event)) board.scalar(name, value, position);
+      if (kind === 'episode') return;
       const prefix = kind === 'progress' ? 'train' : kind;
-      for (const [name, value] of Object.entries(numbers)) board.scalar(`${prefix}/${name}`, value, position);
       if (wallSeconds !== undefined) board.scalar(`${prefix}/wallSeconds`, wallSeconds, position);
       const { histograms = {}, pictures = {} } = event.shown ?? {};
       for (const [name, values] of Object.entries(histograms)) board.histogram(`${prefix}/${name}`, values, position);

@@ -14,6 +14,7 @@ import { saveEvery, type Tracker, tolerant } from '../runs/tracker.ts';
 import { StateError } from '../runs/trainable.ts';
 import { precisionWarning } from '../runtime/tensorflow.ts';
 import { fromFile, parseSettings, resumedSettings, SettingError } from '../settings/index.ts';
+import { reportAtEnd } from '../summary/index.ts';
 import { drawPictures } from './draw-pictures.ts';
 import { evaluateEpochs } from './evaluate-epochs.ts';
 import type { TaskSettings } from './settings.ts';
@@ -178,6 +179,7 @@ async function prepare(
         evaluateEpochs(training, settings.evaluationPeriodEpochs),
         tolerant(drawPictures(task, { folder: folder.picturesPath, board }), 'drawing pictures', note),
         saveEvery(settings.checkpointPeriodEpochs * training.perEpoch),
+        reportAtEnd(folder, note),
       ],
       measure: processNumbers,
       divergedMend: `give a {learningRate} below ${settings.learningRate}`,

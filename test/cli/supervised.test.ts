@@ -66,7 +66,8 @@ describe('a VAE, from training to evaluation', () => {
     expect(stderr).toContain('parameters; writing to');
     whole = JSON.parse(stdout);
     expect(whole).toMatchObject({ task: 'vae-mnist', run, updates: 24, epoch: 3, interrupted: false });
-    expect(readdirSync(run).sort()).toEqual(['checkpoints', 'config.json', 'metrics.jsonl', 'pictures', 'tensorboard']);
+    const names = ['checkpoints', 'config.json', 'metrics.jsonl', 'pictures', 'report.html', 'tensorboard'];
+    expect(readdirSync(run).sort()).toEqual(names);
     expect(readdirSync(join(run, 'pictures'))).toContain('samples-epoch-0003.png');
     expect(readdirSync(join(run, 'pictures'))).toContain('reconstructions-epoch-0003.png');
     expect(JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'))).toMatchObject({

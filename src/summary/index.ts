@@ -1,0 +1,1 @@
+export { reportAtEnd, writeRunReport } from './write-report.ts';
