@@ -98,6 +98,32 @@ describe('an owner that is killed', () => {
   });
 });
 
+test('a sidecar that leaves while its socket is being made leaves no folder', async () => {
+  const program = [
+    'import os, threading, zmq',
+    'from gymnasium_js_bridge import lifetime, server',
+    'removing, bound = threading.Event(), threading.Event()',
+    'bind, rmdir = zmq.Socket.bind, os.rmdir',
+    // The folder has been found empty, and is about to be removed.
+    'def slow_rmdir(*args, **options):',
+    '    removing.set()',
+    '    bound.wait(10)',
+    '    rmdir(*args, **options)',
+    'def late_bind(socket, endpoint):',
+    '    threading.Thread(target=lifetime.leave).start()',
+    '    removing.wait(1)',
+    '    bind(socket, endpoint)',
+    '    bound.set()',
+    'os.rmdir, zmq.Socket.bind = slow_rmdir, late_bind',
+    'server.bind(None)',
+    'threading.Event().wait()',
+  ];
+  const child = spawn(python, ['-c', program.join('\n')], { cwd: sidecarFolder, stdio: 'ignore' });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  expect(await ended(child)).toBe(0);
+  expect(readdirSync(temporary.path)).toEqual([]);
+});
+
 /** Acts when something has been made or removed in the temporary folder for the `count`th time. */
 function onChange(count: number, act: () => void): void {
   let seen = 0;

@@ -11,6 +11,9 @@ import threading
 
 folder: str | None = None
 _parent_pid: int | None = None
+# Held while the folder is made and filled, and for good by what removes it on leaving: else the socket could appear in a
+# folder that has just been found empty, and keep it. The thread that holds it may be told to leave, too.
+filling = threading.RLock()
 
 
 def make_folder() -> str:
@@ -34,6 +37,7 @@ def remove_folder() -> None:
 
 def leave(*_: object) -> None:
     """Ends the process at once, from any thread, whatever the main thread does."""
+    filling.acquire()
     remove_folder()
     os._exit(0)
 

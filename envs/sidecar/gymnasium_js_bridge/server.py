@@ -27,11 +27,12 @@ def bind(endpoint: str | None) -> tuple[zmq.Socket, str]:
     # libzmq drops the connection of a peer that sends more.
     socket.setsockopt(zmq.MAXMSGSIZE, protocol.MAX_REQUEST_BYTES)
     socket.setsockopt(zmq.RCVTIMEO, LONGEST_WAIT_MS)
-    if endpoint is None:
-        path = os.path.join(lifetime.make_folder(), SOCKET_NAME)
-        fits = len(os.fsencode(path)) <= zmq.IPC_PATH_MAX_LEN
-        endpoint = f"ipc://{path}" if fits else "tcp://127.0.0.1:*"
-    socket.bind(endpoint)
+    with lifetime.filling:
+        if endpoint is None:
+            path = os.path.join(lifetime.make_folder(), SOCKET_NAME)
+            fits = len(os.fsencode(path)) <= zmq.IPC_PATH_MAX_LEN
+            endpoint = f"ipc://{path}" if fits else "tcp://127.0.0.1:*"
+        socket.bind(endpoint)
     return socket, socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
 
