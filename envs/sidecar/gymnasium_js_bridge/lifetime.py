@@ -11,8 +11,8 @@ import threading
 
 folder: str | None = None
 _parent_pid: int | None = None
-# Held while the folder is made and filled, and for good by what removes it on leaving: else the socket could appear in a
-# folder that has just been found empty, and keep it. The thread that holds it may be told to leave, too.
+# Held while the folder is made and filled, and for good by what removes it on leaving: else the socket could appear in
+# a folder that has just been found empty, and keep it. The thread that holds it may be told to leave, too.
 filling = threading.RLock()
 
 
