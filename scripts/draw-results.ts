@@ -4,6 +4,7 @@ import { publishedCurves } from '../src/comparison/published-curves.ts';
 import { replaceFileWith } from '../src/files/atomic.ts';
 import { lineChart, type Point } from '../src/report/line-chart.ts';
 import { readEvents } from '../src/runs/index.ts';
+import { trainingScore } from '../src/runs/training-score.ts';
 
 /** Runs in docs/results by their folders, in the order of the legend. */
 const ENDURO: Readonly<Record<string, string>> = {
@@ -22,8 +23,7 @@ async function trainingScores(folder: string): Promise<Point[]> {
   for (const event of await readEvents(join('docs/results', folder, 'metrics.jsonl'))) {
     if (event.kind !== 'episode') continue;
     returns.push(event.numbers.episodeReturn);
-    const newest = returns.slice(-EPISODES);
-    means.set(event.position / 1000, newest.reduce((sum, score) => sum + score, 0) / newest.length);
+    means.set(event.position / 1000, trainingScore(returns, EPISODES)!.mean);
   }
   return [...means].map(([x, y]) => ({ x, y }));
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Tracker } from '../runs/tracker.ts';
+import { SCORE_EPISODES, trainingScore } from '../runs/training-score.ts';
 
-const MEAN_OVER_EPISODES = 100;
 const stateSchema = z.object({ episodes: z.int().min(0), recentReturns: z.array(z.number()) });
 
 /** The scores of training so far. */
@@ -21,7 +21,7 @@ export function scores(): Scores {
     onEvent(event) {
       if (event.kind !== 'episode') return;
       state.episodes += 1;
-      state.recentReturns = [...state.recentReturns, event.numbers.episodeReturn].slice(-MEAN_OVER_EPISODES);
+      state.recentReturns = [...state.recentReturns, event.numbers.episodeReturn].slice(-SCORE_EPISODES);
     },
     getState: () => state,
     setState(stored) {
@@ -42,9 +42,7 @@ export function scores(): Scores {
       return state.recentReturns.at(-1);
     },
     get meanReturn() {
-      const { recentReturns } = state;
-      if (recentReturns.length === 0) return undefined;
-      return recentReturns.reduce((sum, value) => sum + value, 0) / recentReturns.length;
+      return trainingScore(state.recentReturns)?.mean;
     },
   };
 }

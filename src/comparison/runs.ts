@@ -2,6 +2,7 @@
 import { DamagedFileError } from '../files/errors.ts';
 import { type RunEvent, readEvents } from '../runs/events.ts';
 import { RunFolder } from '../runs/folder.ts';
+import { trainingScore } from '../runs/training-score.ts';
 
 /** What a score is taken from. */
 export const SCORES = ['evaluation', 'training'] as const;
@@ -28,9 +29,6 @@ export interface RunGroup {
   readonly agent: string;
   readonly runs: readonly ComparedRun[];
 }
-
-/** Training episodes whose mean is a run's score, where it was not evaluated. */
-const NEWEST_EPISODES = 100;
 
 /**
  * Reads the run of an agent in a folder.
@@ -97,8 +95,7 @@ export function scoreAt({ events }: ComparedRun, step: number, kind: ScoreKind):
     return (newest?.numbers as Record<string, number> | undefined)?.meanReturn ?? Number.NaN;
   }
   const returns = before.flatMap((event) => (event.kind === 'episode' ? [event.numbers.episodeReturn] : []));
-  const newest = returns.slice(-NEWEST_EPISODES);
-  return newest.length === 0 ? Number.NaN : newest.reduce((sum, value) => sum + value, 0) / newest.length;
+  return trainingScore(returns)?.mean ?? Number.NaN;
 }
 
 /** The best evaluation of a run up to an agent step; NaN without one. */

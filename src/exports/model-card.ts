@@ -8,6 +8,7 @@ import type { StateOptions } from '../agent/states.ts';
 import { packageFolder } from '../files/package-folder.ts';
 import type { RunDescription } from '../runs/description.ts';
 import type { RunEvent } from '../runs/events.ts';
+import { trainingScore } from '../runs/training-score.ts';
 import { Q_VALUES, STATES } from './agent-graph.ts';
 import type { FilmedEpisode } from './film.ts';
 import type { ExportFormat } from './formats.ts';
@@ -22,8 +23,6 @@ export interface RunScores {
   readonly training?: { readonly episodes: number; readonly mean: number };
 }
 
-const TRAINING_EPISODES = 100;
-
 /** The scores of a run's events for the checkpoint of an agent step. */
 export function runScores(events: readonly RunEvent[], agentSteps: number): RunScores {
   let evaluation: RunScores['evaluation'];
@@ -35,9 +34,8 @@ export function runScores(events: readonly RunEvent[], agentSteps: number): RunS
     const { episodes, meanReturn: mean, stdReturn: std } = event.numbers;
     evaluation = { episodes, mean, std };
   }
-  const last = returns.slice(-TRAINING_EPISODES);
-  const mean = last.reduce((sum, value) => sum + value, 0) / last.length;
-  return { ...(evaluation && { evaluation }), ...(last.length > 0 && { training: { episodes: last.length, mean } }) };
+  const training = trainingScore(returns);
+  return { ...(evaluation && { evaluation }), ...(training && { training }) };
 }
 
 /** A layer of the network, for the card. */

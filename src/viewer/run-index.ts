@@ -10,6 +10,7 @@ import { parseEventLine, type RunEvent } from '../runs/events.ts';
 import { RunFolder } from '../runs/folder.ts';
 import { MetricsFollower } from '../runs/follow-metrics.ts';
 import { isRunLocked } from '../runs/lock.ts';
+import { trainingScore } from '../runs/training-score.ts';
 import type { RunList, RunRow } from './api.ts';
 
 const DEEPEST = 4;
@@ -19,7 +20,6 @@ const LOOK_EVERY_MS = 1000;
 /** Some hundred lines, which say where a run stands. */
 const TAIL_BYTES = 1 << 15;
 const MOST_CONFIG_BYTES = 1 << 22;
-const SCORE_EPISODES = 100;
 const AT_ONCE = 16;
 
 /** A run of the list with what the server alone knows of it. */
@@ -248,12 +248,11 @@ async function readTail({ path }: FoundRun, { text, bytes, changedMs }: FileStat
       }
     });
     const returns = events.flatMap((event) => (event.kind === 'episode' ? [event.numbers.episodeReturn] : []));
-    const newest = returns.slice(-SCORE_EPISODES);
     return {
       ...nothing,
       newest: events.at(-1),
       epoch: events.flatMap(({ numbers }) => (numbers as Record<string, number>).epoch ?? []).at(-1),
-      score: newest.length === 0 ? null : newest.reduce((sum, value) => sum + value, 0) / newest.length,
+      score: trainingScore(returns)?.mean ?? null,
     };
   } finally {
     await file.close();
