@@ -1,4 +1,5 @@
 // What the server tells the page: types only, which both sides import.
+import type { CurveColumns } from '../runs/curve.ts';
 
 /** A run in the list. */
 export interface RunRow {
@@ -39,21 +40,12 @@ export interface RunList {
   readonly note: string | null;
 }
 
-/** Columns of the same length. */
-export interface Points {
-  readonly position: readonly number[];
-  readonly wallSeconds: readonly (number | null)[];
-  readonly mean: readonly (number | null)[];
-  readonly low?: readonly (number | null)[];
-  readonly high?: readonly (number | null)[];
-}
-
 /** Curves of one run. */
 export interface RunCurves {
   /** What can be asked for. */
   readonly names: readonly string[];
   readonly damage: string | null;
-  readonly curves: readonly (readonly [name: string, points: Points])[];
+  readonly curves: readonly (readonly [name: string, points: CurveColumns])[];
 }
 
 export interface FileRow {
@@ -81,17 +73,4 @@ export interface RunDetails {
   readonly pictures: readonly FileRow[];
   readonly recordings: readonly FileRow[];
   readonly hasReport: boolean;
-}
-
-/** A curve that others have published for an environment. */
-export interface PublishedCurve {
-  readonly name: string;
-  readonly agent: string;
-  /** In agent steps. */
-  readonly points: readonly {
-    readonly step: number;
-    readonly mean: number;
-    readonly low: number;
-    readonly high: number;
-  }[];
 }

@@ -7,9 +7,10 @@ import { publishedCurves } from '../comparison/published-curves.ts';
 import { resolveInside } from '../files/inside.ts';
 import { RECORDING_EXTENSION } from '../recording/episode-file.ts';
 import { listCheckpointSizes, listRunFiles } from '../runs/contents.ts';
+import type { CurveColumns } from '../runs/curve.ts';
 import { RunFolder } from '../runs/folder.ts';
 import { machineRows, packageRows, settingRows } from '../summary/facts.ts';
-import type { Points, RunCurves, RunDetails } from './api.ts';
+import type { RunCurves, RunDetails } from './api.ts';
 import type { FoundRun, RunIndex } from './run-index.ts';
 
 /** The folders of a run whose files are handed out, with the kinds of files. */
@@ -85,7 +86,7 @@ async function curvesOf({ metrics, path, row }: FoundRun, wanted: readonly strin
 }
 
 /** Six digits are finer than a screen, and a third of the text. */
-function rounded(points: Points): Points {
+function rounded(points: CurveColumns): CurveColumns {
   const short = (column: readonly (number | null)[]) =>
     column.map((value) => (value === null || Number.isInteger(value) ? value : Number(value.toPrecision(6))));
   return {

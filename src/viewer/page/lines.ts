@@ -1,5 +1,7 @@
 // From the points of runs to the lines of a chart: pure functions.
-import type { Points, PublishedCurve, RunRow } from '../api.ts';
+import type { PublishedCurve } from '../../comparison/published-curves.ts';
+import type { CurveColumns } from '../../runs/curve.ts';
+import type { RunRow } from '../api.ts';
 import type { AxisName } from './place.ts';
 
 /** A line over a horizontal axis, x rising. */
@@ -37,7 +39,7 @@ export function unitsPerStep(run: RunRow, axis: AxisName): number | undefined {
 }
 
 /** The line of one run; undefined where it has nothing to show over this axis. */
-export function lineOfRun(run: RunRow, points: Points, axis: AxisName, smoothing: number): Line | undefined {
+export function lineOfRun(run: RunRow, points: CurveColumns, axis: AxisName, smoothing: number): Line | undefined {
   const factor = unitsPerStep(run, axis);
   const kept: number[] = [];
   const x: number[] = [];

@@ -1,5 +1,7 @@
 // What the server has told so far, asked anew every few seconds.
-import type { Points, PublishedCurve, RunCurves, RunDetails, RunList, RunRow } from '../api.ts';
+import type { PublishedCurve } from '../../comparison/published-curves.ts';
+import type { CurveColumns } from '../../runs/curve.ts';
+import type { RunCurves, RunDetails, RunList, RunRow } from '../api.ts';
 
 const AT_ONCE = 4;
 
@@ -7,7 +9,7 @@ interface KnownCurves {
   version: string;
   names: readonly string[];
   damage: string | null;
-  points: Map<string, Points>;
+  points: Map<string, CurveColumns>;
 }
 
 export class Store {
@@ -46,7 +48,7 @@ export class Store {
     await Promise.all(Array.from({ length: AT_ONCE }, next));
   }
 
-  points(id: string, curve: string): Points | undefined {
+  points(id: string, curve: string): CurveColumns | undefined {
     return this.curves.get(id)?.points.get(curve);
   }
 
