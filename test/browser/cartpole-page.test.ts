@@ -1,15 +1,15 @@
 // The page of examples/browser, as a plain server gives it: it learns, can be used, and asks nobody else for anything.
 import { once } from 'node:events';
-import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
-import { chromium, type Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { mainRoot } from '../processes.ts';
 import { findChromium, NEEDS_CHROMIUM } from './chromium.ts';
+import { complaintsOf, openBrowser, seriousViolations } from './open-browser.ts';
 
 const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
 
@@ -45,36 +45,14 @@ async function open(browserFile: string) {
   onTestFinished(() => void server.close());
   await once(server, 'listening');
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/some/folder/`;
-  const profile = mkdtempSync(join(tmpdir(), 'weightnorm-rl-chromium-'));
-  onTestFinished(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: browserFile,
-    args: ['--headless', '--no-sandbox', '--disable-gpu'],
-  });
-  onTestFinished(() => context.close());
-  const page = context.pages()[0] ?? (await context.newPage());
-  const complaints: string[] = [];
+  const { context, page } = await openBrowser(browserFile);
+  const complaints = complaintsOf(page);
   const foreign: string[] = [];
-  page.on('console', (message) => {
-    if (['warning', 'error'].includes(message.type())) complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(String(error)));
   context.on('request', (request) => {
     if (!request.url().startsWith(address) && !request.url().startsWith('data:')) foreign.push(request.url());
   });
   await page.goto(`${address}cartpole.html`);
   return { page, complaints, foreign };
-}
-
-/** What axe-core finds that keeps people out. */
-async function seriousViolations(page: Page): Promise<string[]> {
-  await page.evaluate(readFileSync(join(mainRoot, 'node_modules/axe-core/axe.min.js'), 'utf8'));
-  const violations = await page.evaluate<{ id: string; impact: string; nodes: { target: string[] }[] }[]>(
-    'axe.run().then(({ violations }) => violations)',
-  );
-  return violations
-    .filter(({ impact }) => ['serious', 'critical'].includes(impact))
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
 }
 
 test('a DQN learns CartPole in the page, which stays usable', async (context) => {

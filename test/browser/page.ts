@@ -1,14 +1,11 @@
 // A page of a real browser that holds one bundled module of the tests.
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
 import { build } from 'vite';
 import { onTestFinished } from 'vitest';
+import { complaintsOf, openBrowser } from './open-browser.ts';
 
 export interface TestPage {
   /** Runs an expression in the page, where `bundle` holds the module's exports; waits for its promise. */
@@ -62,23 +59,10 @@ export async function openPage(browserFile: string, code: string): Promise<TestP
   await once(server, 'listening');
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 
-  const profile = mkdtempSync(join(tmpdir(), 'weightnorm-rl-chromium-'));
-  onTestFinished(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: browserFile,
-    args: ['--headless', '--no-sandbox', '--disable-gpu'],
-  });
-  onTestFinished(() => context.close()); // run first: what was registered last
-
-  const page = context.pages()[0] ?? (await context.newPage());
-  const complaints: string[] = [];
+  const { context, page } = await openBrowser(browserFile);
   const requests: string[] = [];
-  page.on('console', (message) => {
-    // Chromium warns that reading a WebGL texture waits for it, which is what our code means to do.
-    const readsTexture = message.text().includes('GPU stall due to ReadPixels');
-    if (['warning', 'error'].includes(message.type()) && !readsTexture) complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(String(error)));
+  // Chromium warns that reading a WebGL texture waits for it, which is what our code means to do.
+  const complaints = complaintsOf(page, (message) => message.text().includes('GPU stall due to ReadPixels'));
   context.on('request', (request) => requests.push(request.url()));
   await page.goto(address);
   return { evaluate: (expression) => page.evaluate(expression), complaints, requests, address };

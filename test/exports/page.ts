@@ -1,12 +1,11 @@
 // A page with tfjs as it comes from its package and nothing else, that loads exported agents.
 import { once } from 'node:events';
-import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
 import { onTestFinished } from 'vitest';
+import { complaintsOf, openBrowser } from '../browser/open-browser.ts';
 import { mainRoot } from '../processes.ts';
 
 const TFJS = join(mainRoot, 'node_modules/@tensorflow/tfjs/dist/tf.min.js');
@@ -23,19 +22,8 @@ export async function openExports(browserFile: string, folder: string) {
   onTestFinished(() => void server.close());
   await once(server, 'listening');
 
-  const profile = mkdtempSync(join(tmpdir(), 'weightnorm-rl-chromium-'));
-  onTestFinished(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: browserFile,
-    args: ['--headless', '--no-sandbox', '--disable-gpu'],
-  });
-  onTestFinished(() => context.close());
-  const page = context.pages()[0] ?? (await context.newPage());
-  const complaints: string[] = [];
-  page.on('console', (message) => {
-    if (['warning', 'error'].includes(message.type())) complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(String(error)));
+  const { page } = await openBrowser(browserFile);
+  const complaints = complaintsOf(page);
   await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
   return {
     complaints,

@@ -1,18 +1,17 @@
 // The page of view-runs in a browser, over a training that goes on meanwhile.
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { startViewer, type Viewer } from '../../src/viewer/index.ts';
 import { findChromium, NEEDS_CHROMIUM } from '../browser/chromium.ts';
+import { complaintsOf, seriousViolations, startBrowser } from '../browser/open-browser.ts';
 import { mainRoot, signal, startCommand, until } from '../processes.ts';
 import { until as untilSeen } from '../until.ts';
 import { config, makeRun, progressLine } from './folders.ts';
 
 const browser = findChromium();
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const HOSTILE = '<img src=x onerror="document.title=1">';
 
 let place: string;
@@ -37,8 +36,7 @@ beforeAll(async () => {
   }
   makeRun(join(folder, `<b onclick=alert(1)>`), '{', 'no line\n');
   viewer = await startViewer({ folder });
-  const args = ['--headless', '--no-sandbox', '--disable-gpu'];
-  context = await chromium.launchPersistentContext(join(place, 'profile'), { executablePath: browser, args });
+  context = await startBrowser(browser, join(place, 'profile'));
 });
 
 afterAll(async () => {
@@ -51,28 +49,13 @@ afterAll(async () => {
 async function openAt(hash: string, address = viewer.address) {
   const page = await context.newPage();
   onTestFinished(() => page.close());
-  const complaints: string[] = [];
+  const complaints = complaintsOf(page);
   const requests: string[] = [];
-  page.on('console', (message) => {
-    if (['warning', 'error'].includes(message.type())) complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('request', (request) => requests.push(request.url()));
   await page.goto(`${address}${hash}`);
   const { origin } = new URL(address);
   const foreign = () => requests.filter((url) => new URL(url).origin !== origin && !url.startsWith('data:'));
   return { page, complaints, foreign };
-}
-
-/** What axe-core finds that keeps people out. */
-async function violations(page: Page): Promise<string[]> {
-  // By the debugger, which the page's policy does not bind.
-  const found = await page.evaluate<{ id: string; impact: string; nodes: { html: string }[] }[]>(
-    `(() => { ${axe}; return axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations); })()`,
-  );
-  return found
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`);
 }
 
 const rowsOf = (page: Page, curve: string) => page.locator(`.chart[data-curve="${curve}"] tbody tr`);
@@ -159,7 +142,7 @@ test.for([
     for (const details of await page.locator('details').all()) {
       await details.evaluate((element) => element.setAttribute('open', ''));
     }
-    expect(await violations(page), hash).toEqual([]);
+    expect(await seriousViolations(page), hash).toEqual([]);
     const wider = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
     expect(wider, `${hash} is as wide as the screen`).toBeLessThanOrEqual(0);
   }
