@@ -10,7 +10,9 @@ import { timeCalls } from './rounds.ts';
 
 const BATCH_SIZE = 32;
 
-/** Programs that make the same update; each row with weight norm and without, and how many of our times it is to take. */
+/**
+ * Programs that make the same update: each row with weight norm and without, and how many of our times it is to take.
+ */
 const PEERS: readonly {
   title: string;
   script: string;

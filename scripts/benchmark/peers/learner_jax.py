@@ -11,22 +11,15 @@ import sys
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from minibatches import random_batches
-
-# Kernels (height, width, inputs, filters) and strides.
-CONVOLUTIONS = [((8, 8, 4, 32), 4), ((4, 4, 32, 64), 2), ((3, 3, 64, 64), 1)]
+from dqn_update import CONVOLUTIONS, initial_kernels, random_batches
 
 
 def initial_parameters(num_actions: int, normalize: bool) -> list[dict]:
-    random = np.random.default_rng(1)
-    shapes = [*(shape for shape, _ in CONVOLUTIONS), (3136, 512), (512, num_actions)]
     layers = []
-    for shape in shapes:
-        kernel = random.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape).astype(np.float32)
+    for kernel in initial_kernels(num_actions):
         gain = {"g": jnp.asarray(norms(kernel))} if normalize else {}
-        layers.append({"v": jnp.asarray(kernel), "b": jnp.zeros(shape[-1]), **gain})
+        layers.append({"v": jnp.asarray(kernel), "b": jnp.zeros(kernel.shape[-1]), **gain})
     return layers
 
 

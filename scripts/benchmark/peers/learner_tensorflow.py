@@ -12,10 +12,7 @@ import sys
 import keras
 import numpy as np
 import tensorflow as tf
-from minibatches import random_batches
-
-# Kernels (height, width, inputs, filters) and strides.
-CONVOLUTIONS = [((8, 8, 4, 32), 4), ((4, 4, 32, 64), 2), ((3, 3, 64, 64), 1)]
+from dqn_update import CONVOLUTIONS, initial_kernels, random_batches
 
 
 class QNetwork(tf.Module):
@@ -23,11 +20,9 @@ class QNetwork(tf.Module):
 
     def __init__(self, num_actions: int, normalize: bool):
         super().__init__()
-        random = np.random.default_rng(1)
-        shapes = [*(shape for shape, _ in CONVOLUTIONS), (3136, 512), (512, num_actions)]
-        kernels = [random.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape).astype(np.float32) for shape in shapes]
+        kernels = initial_kernels(num_actions)
         self.kernels = [keras.Variable(kernel) for kernel in kernels]
-        self.biases = [keras.Variable(np.zeros(shape[-1], np.float32)) for shape in shapes]
+        self.biases = [keras.Variable(np.zeros(kernel.shape[-1], np.float32)) for kernel in kernels]
         self.gains = [keras.Variable(norms(kernel)) for kernel in kernels] if normalize else []
 
     def parameters(self) -> list:

@@ -11,7 +11,7 @@ import sys
 
 import torch
 import torch.nn.functional as F
-from minibatches import random_batches
+from dqn_update import random_batches
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 

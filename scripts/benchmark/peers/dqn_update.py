@@ -1,8 +1,18 @@
-"""Minibatches of noise with the shapes of DQN's, as every peer of `benchmark learner` takes them in turn."""
+"""What the peers of `benchmark learner` work on: the Nature network's shapes, and minibatches of noise in turn."""
 
 import numpy as np
 
 BATCHES = 4
+
+# Mnih et al. 2015: kernels (height, width, inputs, filters) and strides.
+CONVOLUTIONS = [((8, 8, 4, 32), 4), ((4, 4, 32, 64), 2), ((3, 3, 64, 64), 1)]
+
+
+def initial_kernels(num_actions: int) -> list[np.ndarray]:
+    """N(0, 2 / fan-in) for each layer, in order."""
+    random = np.random.default_rng(1)
+    shapes = [*(shape for shape, _ in CONVOLUTIONS), (3136, 512), (512, num_actions)]
+    return [random.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape).astype(np.float32) for shape in shapes]
 
 
 def random_batches(options: dict) -> list[tuple[np.ndarray, ...]]:
