@@ -86,10 +86,10 @@ command.action(async ({ run, json, ...options }) => {
       ? ''
       : `\nhuman-normalised ${(humanNormalizedScore * 100).toFixed(1)} % (0 % random play, 100 % a human tester)`;
   await writeResult(
-    `${evaluation.environment}, ${evaluation.isBest ? 'best ' : ''}checkpoint of agent step ${evaluation.checkpointAgentSteps}, ` +
-      `${evaluation.protocol ?? "the run's own"} protocol, epsilon ${evaluation.epsilon}\n${episodes.length} ` +
-      `episodes: mean ${meanReturn.toFixed(1)}, median ${medianReturn.toFixed(1)}, std ${stdReturn.toFixed(1)}, ` +
-      `from ${minReturn} to ${maxReturn}${percent}\n`,
+    `${evaluation.environment}, ${evaluation.isBest ? 'best ' : ''}checkpoint of agent step ` +
+      `${evaluation.checkpointAgentSteps}, ${evaluation.protocol ?? "the run's own"} protocol, ` +
+      `epsilon ${evaluation.epsilon}\n${episodes.length} episodes: mean ${meanReturn.toFixed(1)}, ` +
+      `median ${medianReturn.toFixed(1)}, std ${stdReturn.toFixed(1)}, from ${minReturn} to ${maxReturn}${percent}\n`,
   );
   for (const { recording } of episodes) if (recording !== undefined) await writeResult(`recorded ${recording}\n`);
 });

@@ -33,8 +33,8 @@ export interface PqnParts {
 
 /**
  * Parallel Q-learning (Gallici et al. 2025, algorithm 1): many environments, no replay and no target network. The agent
- * plays a rollout, works out its lambda returns with the network that played it, learns from all of it several times and
- * forgets it.
+ * plays a rollout, works out its lambda returns with the network that played it, learns from all of it several times
+ * and forgets it.
  */
 export class PqnAgent implements Agent, Progress {
   readonly unit = AGENT_STEPS;

@@ -34,6 +34,7 @@ export function checkRollout(settings: PqnSettings): SettingProblem | undefined 
   const { numEnvs, rolloutSteps, minibatches } = settings;
   if (Number.isInteger(batchSize(settings))) return undefined;
   const steps = numEnvs * rolloutSteps;
-  const reason = `does not divide a rollout of ${steps} agent steps ({numEnvs} ${numEnvs} x {rolloutSteps} ${rolloutSteps})`;
+  const product = `{numEnvs} ${numEnvs} x {rolloutSteps} ${rolloutSteps}`;
+  const reason = `does not divide a rollout of ${steps} agent steps (${product})`;
   return { key: 'minibatches', value: minibatches, reason, mend: `give a divisor of ${steps}` };
 }

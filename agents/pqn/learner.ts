@@ -33,8 +33,8 @@ type UpdateInputs = ReturnType<typeof updateInputs>;
 type UpdateTensors = { readonly [K in keyof UpdateInputs]: TensorOf<UpdateInputs[K]> };
 
 /**
- * One update of PQN's network on a minibatch of a rollout (Gallici et al. 2025, algorithm 1): a step down the gradient of
- * the mean of (Q(s_t, a_t) - G_t)^2 / 2.
+ * One update of PQN's network on a minibatch of a rollout (Gallici et al. 2025, algorithm 1): a step down the gradient
+ * of the mean of (Q(s_t, a_t) - G_t)^2 / 2.
  * @param lossOf The loss of each error, [batch] to [batch]; half its square where undefined.
  * @returns A function of tensors that gives `loss`, its mean over the batch before the update, and `meanQ`, the mean of
  *   max_a Q(s_t, a): what the agent expects to score, in discounted clipped rewards.

@@ -13,8 +13,8 @@ import { ensureSetUp, minatarOnly, missingPart, tensorboardOnly } from './steps.
 const usage = isInstalled
   ? `Usage: ${setupCommand} [OPTIONS]
 
-Prepares this project for training, whatever of it is missing or out of date: npm packages in .setup, a Python environment
-in .venv, the compiled TensorFlow addon, and gymnasium-js-bridge in package.json.
+Prepares this project for training, whatever of it is missing or out of date: npm packages in .setup, a Python
+environment in .venv, the compiled TensorFlow addon, and gymnasium-js-bridge in package.json.
 `
   : `Usage: npm run setup [-- OPTIONS]
 

@@ -1,7 +1,7 @@
 // @ts-check
 
-// `npm run lock-python`: writes requirements-{cpu,gpu,minatar,tensorboard}.txt, each package with its version and hashes,
-// from requirements-{cpu,gpu,minatar,tensorboard}.in.
+// `npm run lock-python`: writes requirements-{cpu,gpu,minatar,tensorboard}.txt, each package with its version and
+// hashes, from requirements-{cpu,gpu,minatar,tensorboard}.in.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -26,8 +26,8 @@ export interface CreateAgentOptions extends AgentParts {
  * - `values`: Q(s, a) itself, [n, actions];
  * - `categorical`: logits of `atoms` returns, equally spaced from vMin to vMax, [n, actions x atoms];
  * - `quantiles`: quantiles of the return at the midpoints of `count` equal parts of probability, [n, actions x count];
- * - `implicit-quantiles`: quantiles at probabilities that are the network's second input, [n, probabilities, actions]; who
- *   plays gives it `count` midpoints.
+ * - `implicit-quantiles`: quantiles at probabilities that are the network's second input, [n, probabilities, actions];
+ *   who plays gives it `count` midpoints.
  */
 export type NetworkOutputs =
   | { readonly kind: 'values' }

@@ -17,8 +17,8 @@ const MOST_STATES = 256;
 const SHOWN_STATES = 4;
 
 /**
- * Looks at the agent's network every so many agent steps, with states that the agent holds to learn from: a `diagnostics`
- * event with the numbers of `diagnose`. It draws nothing and changes nothing.
+ * Looks at the agent's network every so many agent steps, with states that the agent holds to learn from: a
+ * `diagnostics` event with the numbers of `diagnose`. It draws nothing and changes nothing.
  * @param learningRate That of the settings; a step's own, where it tells of one, comes first.
  */
 export function diagnoseEvery(
@@ -38,10 +38,10 @@ export function diagnoseEvery(
 
 /**
  * What a network's weights and units do, by layer. Of kernels, as means over their units: `conv1/kernel/norm` (||v||),
- * `conv1/kernel/gain` (g, or ||w||), `conv1/kernel/effectiveLearningRate` (rate g^2/||v||^2). Of layers with a ReLU, over the
- * states: `conv1/dormantShare`, and of dense ones `dense1/featureRank`, both explained in src/networks; besides
- * `diagnosedStates`, how many there were. To be shown: ||v|| and g of each unit as histograms, `conv1/kernel/norms` and
- * `conv1/kernel/gains`, and some of the states as a picture, the frames of each side by side.
+ * `conv1/kernel/gain` (g, or ||w||), `conv1/kernel/effectiveLearningRate` (rate g^2/||v||^2). Of layers with a ReLU,
+ * over the states: `conv1/dormantShare`, and of dense ones `dense1/featureRank`, both explained in src/networks;
+ * besides `diagnosedStates`, how many there were. To be shown: ||v|| and g of each unit as histograms,
+ * `conv1/kernel/norms` and `conv1/kernel/gains`, and some of the states as a picture, the frames of each side by side.
  * @param held Stacked states, none where the agent gives none.
  */
 export function diagnose(

@@ -45,7 +45,9 @@ export interface EvaluateAgentOptions {
   maxEpisodeSteps?: number;
   /** In place of the run's. */
   envTimeoutSeconds?: number;
-  /** Agent step of the checkpoint, or `best` for that of the best evaluation while training; the newest if not given. */
+  /**
+   * Agent step of the checkpoint, or `best` for that of the best evaluation while training; the newest if not given.
+   */
   checkpoint?: ChosenCheckpoint;
   /** Environments in place of those of the run, such as ones written in TypeScript; they stay open. */
   env?: VectorEnv;

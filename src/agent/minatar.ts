@@ -9,8 +9,8 @@ import { SettingError } from '../settings/index.ts';
 import { isMinAtar } from './settings.ts';
 
 /**
- * Installs MinAtar into the Python environment that set-up made, where an id names a game of it and it is missing. Another
- * Python is its owner's: there the environment says what to install.
+ * Installs MinAtar into the Python environment that set-up made, where an id names a game of it and it is missing.
+ * Another Python is its owner's: there the environment says what to install.
  * @param note Hears of it.
  * @throws SettingError where it cannot be had.
  */

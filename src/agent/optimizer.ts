@@ -18,9 +18,9 @@ export function settingsOptimizer(settings: OptimizerSettings, network: tf.Layer
 }
 
 /**
- * An optimizer that projects the weights after each update whose number is a multiple of `period`. The state that it has
- * of a rescaled v is rescaled with it, so that the next step is the one that it would have made had v always been of that
- * length. It owns both.
+ * An optimizer that projects the weights after each update whose number is a multiple of `period`. The state that it
+ * has of a rescaled v is rescaled with it, so that the next step is the one that it would have made had v always been
+ * of that length. It owns both.
  */
 function withProjection(optimizer: Optimizer, projection: WeightProjection, period: number): Optimizer {
   const updates = tf.tidy(() => tf.variable(tf.scalar(0), false));

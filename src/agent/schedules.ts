@@ -21,8 +21,8 @@ export interface RateSchedule {
 }
 
 /**
- * The learning rate of an update. With a warm-up of W agent steps and E agent steps of learning in the whole run, at p =
- * (elapsed - W) / (E - W), kept within 0 and 1:
+ * The learning rate of an update. With a warm-up of W agent steps and E agent steps of learning in the whole run, at
+ * p = (elapsed - W) / (E - W), kept within 0 and 1:
  *
  *   linear    end + (rate - end) (1 - p)
  *   cosine    end + (rate - end) (1 + cos(pi p)) / 2     (Loshchilov & Hutter 2017, arXiv:1608.03983, one period)

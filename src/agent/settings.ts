@@ -63,7 +63,8 @@ export const networkSettings = {
     'weight+mean-only-batch',
   ]),
   layerNorm: choice(
-    'before each ReLU, beside the normalization of the kernels: over the channels of each position, or over all of them',
+    'before each ReLU, beside the normalization of the kernels: over the channels of each position, or over all of ' +
+      'them',
     LAYER_NORMS,
   ),
   initialization: choice(

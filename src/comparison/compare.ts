@@ -52,7 +52,7 @@ export interface GroupResult {
   readonly agent: string;
   readonly runs: readonly { readonly path: string; readonly environment: string; readonly seed: number }[];
   readonly environments: readonly EnvironmentScores[];
-  /** Of normalised scores; undefined where this group lacks an environment that another one has. */
+  /** Estimates from normalised scores; undefined where this group lacks an environment that another one has. */
   readonly aggregate: { readonly mean: Estimate; readonly median: Estimate; readonly iqm: Estimate } | undefined;
   readonly curves: Readonly<Record<string, readonly CurvePoint[]>>;
   /** The interquartile mean of normalised scores at each point of the grid; undefined as `aggregate` is. */

@@ -1,6 +1,6 @@
 // Learning curves that others have published, for the grey bands behind ours.
-// Source of the figures: google/dopamine, baselines/atari/data/<game>.json: the mean training return during each million
-// frames, sticky actions 0.25, 5 seeds. The first 20 million.
+// Source of the figures: google/dopamine, baselines/atari/data/<game>.json: the mean training return during each
+// million frames, sticky actions 0.25, 5 seeds. The first 20 million.
 import type { Series } from '../report/line-chart.ts';
 
 /** What the grey lines of a chart are, in words. */

@@ -17,8 +17,8 @@ export function medianScore(scores: Scores): number {
 }
 
 /**
- * The interquartile mean: of all scores together, without the lowest and the highest quarter (each rounded down to whole
- * scores). It takes single lucky and unlucky runs out, and needs fewer runs than the median to be as certain.
+ * The interquartile mean: of all scores together, without the lowest and the highest quarter (each rounded down to
+ * whole scores). It takes single lucky and unlucky runs out, and needs fewer runs than the median to be as certain.
  */
 export function interquartileMean(scores: Scores): number {
   const sorted = scores.flat().sort((a, b) => a - b);
@@ -58,8 +58,8 @@ export interface IntervalOptions {
 }
 
 /**
- * A confidence interval by the stratified bootstrap: runs are drawn again, with replacement, within each environment and
- * each group; the interval holds the middle share of what the statistic then is (the percentile method).
+ * A confidence interval by the stratified bootstrap: runs are drawn again, with replacement, within each environment
+ * and each group; the interval holds the middle share of what the statistic then is (the percentile method).
  * @param groups Such as one agent's scores, or two agents'.
  */
 export function bootstrapInterval<const G extends readonly Scores[]>(

@@ -108,8 +108,8 @@ export class Experience<M extends Memory = Replay> {
   }
 
   /**
-   * Up to so many of the states that are held to learn from, evenly spread over them: [n, frameStack, ...frameShape]. It
-   * draws nothing.
+   * Up to so many of the states that are held to learn from, evenly spread over them: [n, frameStack, ...frameShape].
+   * It draws nothing.
    */
   someStates(count: number): FrameArray {
     return this.replay.someStates(count);
@@ -236,9 +236,9 @@ export class Experience<M extends Memory = Replay> {
     const cause =
       env.settings.kind === 'atari'
         ? 'the emulator has changed since: install the versions in config.json'
-        : 'most likely the environment draws random numbers that reset(seed) does not decide: let it draw all of them ' +
-          'from what its seed gives (self.np_random in Python). Or it has changed since: install the versions in ' +
-          'config.json';
+        : 'most likely the environment draws random numbers that reset(seed) does not decide: let it draw all of ' +
+          'them from what its seed gives (self.np_random in Python). Or it has changed since: install the ' +
+          'versions in config.json';
     throw new NotReproducibleError(
       `${env.settings.id}: the logged episodes, played again, gave another game than the checkpoint's: ${cause}, or ` +
         'start a new run',

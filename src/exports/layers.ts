@@ -151,7 +151,7 @@ function dueling(graph: Graph, layer: tf.layers.Layer, [value, advantages]: read
   return graph.reshape(name, graph.binary('AddV2', `${name}/sum`, centered, ofState), [batch, outputs]);
 }
 
-/** Of features [n, f] and what is the same for all states, [1, count, f]: [n, count, f]. */
+/** The product of features [n, f] and what is the same for all states, [1, count, f]: [n, count, f]. */
 function multiply(graph: Graph, { name }: tf.layers.Layer, [x, factors]: readonly Value[]): Value {
   if (x.shape.length !== 2 || factors.shape.length !== 3 || factors.shape[0] !== 1) {
     throw new ExportError(`layer "${name}": products are exported of features with what is the same for all states`);

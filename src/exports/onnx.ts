@@ -116,7 +116,7 @@ class OnnxNodes {
     }
   }
 
-  /** Of one value, or of one and a number: the layout does not matter, and stays. */
+  /** An op of one value, or of one and a number: the layout does not matter, and stays. */
   private elementwise({ name, inputs }: GraphNode, op: string): Names {
     const [{ node: first }, ...others] = inputs;
     const numbers = others.every(({ node }) => tensorOf(node)?.shape.length === 0);

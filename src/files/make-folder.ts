@@ -4,8 +4,8 @@ import { dirname } from 'node:path';
 import { FileError } from './errors.ts';
 
 /**
- * Makes a folder and those above it, where they are missing. Node.js' own way never comes back where a file system refuses with ENOENT, such as
- * /proc, or where the working folder has been deleted.
+ * Makes a folder and those above it, where they are missing. Node.js' own way never comes back where a file system
+ * refuses with ENOENT, such as /proc, or where the working folder has been deleted.
  * @throws FileError naming the folder that could not be made, such as one in whose place there is a file.
  */
 export async function makeFolder(path: string): Promise<void> {

@@ -8,8 +8,8 @@ import { FileError, withFile } from './errors.ts';
 /**
  * Has `write` fill an empty folder beside `path`, then renames it in: at `path` there is nothing or the whole folder,
  * whatever happens. The temporary folder is removed when `write` fails.
- * @throws FileError where something of that name is there already, before anything is written, and where the folder that
- *   it is to be in is none.
+ * @throws FileError where something of that name is there already, before anything is written, and where the folder
+ *   that it is to be in is none.
  */
 export async function writeNewFolder(path: string, write: (temporaryFolder: string) => Promise<void>): Promise<void> {
   checkNewFolder(path);

@@ -7,8 +7,8 @@ export function greedyActions(actionValues: tf.Tensor2D): tf.Tensor1D {
 }
 
 /**
- * Marks one action each: int32 [batch] to int32 [batch, numActions], 1 at the action and 0 elsewhere. tf.oneHot takes no
- * single action.
+ * Marks one action each: int32 [batch] to int32 [batch, numActions], 1 at the action and 0 elsewhere. tf.oneHot takes
+ * no single action.
  */
 export function actionMasks(actions: tf.Tensor1D, numActions: number): tf.Tensor2D {
   if (numActions === 1) return onesLike(actions).expandDims<tf.Tensor2D>(1);

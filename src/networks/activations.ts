@@ -6,8 +6,8 @@ import * as tf from '@tensorflow/tfjs';
 export type Activations = { layer: string; values: tf.Tensor };
 
 /**
- * What each layer with a ReLU gives for inputs, at inference. A ReLU that is a layer of its own (`conv1_relu`) goes by the
- * name of the one before it (`conv1`).
+ * What each layer with a ReLU gives for inputs, at inference. A ReLU that is a layer of its own (`conv1_relu`) goes by
+ * the name of the one before it (`conv1`).
  * @param inputs As the network takes them. The tensors are the caller's to dispose.
  */
 export function reluActivations(network: tf.LayersModel, inputs: tf.Tensor | tf.Tensor[]): Activations[] {
@@ -26,9 +26,9 @@ function isRectified(layer: tf.layers.Layer): boolean {
 const DORMANT = 0.025;
 
 /**
- * The share of a layer's units that are dormant (Sokar et al. 2023, arXiv:2302.12902, equation 1 with tau 0.025): the mean
- * of |activation| over examples and positions, divided by its mean over the units, is at most tau. 1 where no unit does
- * anything. Reads values synchronously.
+ * The share of a layer's units that are dormant (Sokar et al. 2023, arXiv:2302.12902, equation 1 with tau 0.025): the
+ * mean of |activation| over examples and positions, divided by its mean over the units, is at most tau. 1 where no unit
+ * does anything. Reads values synchronously.
  */
 export function dormantShare(activations: tf.Tensor): number {
   return tf.tidy(() => {

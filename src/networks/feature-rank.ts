@@ -69,7 +69,9 @@ function dot(a: Float64Array, b: Float64Array, from: number): number {
   return sum;
 }
 
-/** The eigenvalues of a symmetric tridiagonal matrix, the smallest first, by bisection of how many are below a value. */
+/**
+ * The eigenvalues of a symmetric tridiagonal matrix, the smallest first, by bisection of how many are below a value.
+ */
 function eigenvalues(diagonal: readonly number[], beside: readonly number[]): number[] {
   const n = diagonal.length;
   const radius = diagonal.map((_, i) => Math.abs(beside[i - 1] ?? 0) + Math.abs(beside[i] ?? 0));

@@ -3,13 +3,16 @@ import * as tf from '@tensorflow/tfjs';
 import { classOf } from '../weightnorm/plain-layers.ts';
 
 /**
- * Over what a Q-network's layer norm takes mean and variance, before each ReLU: `channels`, the units of each position by
- * themselves, or `all`, all units of all positions of an example.
+ * Over what a Q-network's layer norm takes mean and variance, before each ReLU: `channels`, the units of each position
+ * by themselves, or `all`, all units of all positions of an example.
  */
 export const LAYER_NORMS = ['none', 'channels', 'all'] as const;
 export type LayerNorm = (typeof LAYER_NORMS)[number];
 
-/** Added to the variance: Flax's value, with which PQN's authors take channels, and PyTorch's, with which CleanRL takes all. */
+/**
+ * Added to the variance: Flax's value, with which PQN's authors take channels, and PyTorch's, with which CleanRL takes
+ * all.
+ */
 const EPSILONS = { channels: 1e-6, all: 1e-5 };
 
 interface LayerNormArgs {
@@ -42,8 +45,9 @@ class LayerNormalization extends Plain {
 }
 
 /**
- * (x - mean[x]) / sqrt(var[x] + epsilon) over some axes (Ba et al. 2016, arXiv:1607.06450, equation 3), the population's
- * variance. With y the result, its gradient is dL/dx = (dy - mean[dy] - y mean[dy y]) / sqrt(var[x] + epsilon).
+ * (x - mean[x]) / sqrt(var[x] + epsilon) over some axes (Ba et al. 2016, arXiv:1607.06450, equation 3), the
+ * population's variance. With y the result, its gradient is dL/dx = (dy - mean[dy] - y mean[dy y]) / sqrt(var[x] +
+ * epsilon).
  */
 function standardize(x: tf.Tensor, axes: number[], epsilon: number): tf.Tensor {
   const apply = tf.customGrad((...inputs) => {

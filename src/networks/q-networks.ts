@@ -45,7 +45,7 @@ type Convolutions = readonly { readonly filters: number; readonly kernelSize: nu
 
 /** The networks for images by their names; each has as many dense layers behind as the options say. */
 export const IMAGE_NETWORKS = {
-  /** Mnih et al. 2015, with 512 hidden units: [batch, 20, 20, 32], [batch, 9, 9, 64] and [batch, 7, 7, 64] for 84 x 84. */
+  /** Mnih et al. 2015, with 512 units: [batch, 20, 20, 32], [batch, 9, 9, 64] and [batch, 7, 7, 64] for 84 x 84. */
   nature: [
     { filters: 32, kernelSize: 8, strides: 4 },
     { filters: 64, kernelSize: 4, strides: 2 },

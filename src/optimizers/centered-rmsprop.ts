@@ -8,8 +8,9 @@ export interface CenteredRmsPropConfig {
   readonly decay: number;
   readonly momentum: number;
   /**
-   * Added to the variance inside the square root; 0.01 in Nature-DQN, whose loss is a sum over the batch. It must exceed
-   * the rounding of the variance, about 1e-6 times the largest g^2: float32 makes that of a constant gradient negative.
+   * Added to the variance inside the square root; 0.01 in Nature-DQN, whose loss is a sum over the batch. It must
+   * exceed the rounding of the variance, about 1e-6 times the largest g^2: float32 makes that of a constant gradient
+   * negative.
    */
   readonly epsilon: number;
 }

@@ -17,8 +17,8 @@ export function clipByGlobalNorm(
   const missing = Array.from(gradients).findIndex((gradient) => !gradient);
   if (missing >= 0) {
     throw new Error(
-      `Gradient ${missing} of the ${gradients.length} that clipByGlobalNorm got is missing: the loss does not depend on ` +
-        'its variable. Give tf.zerosLike of the variable, or leave it out.',
+      `Gradient ${missing} of the ${gradients.length} that clipByGlobalNorm got is missing: the loss does not depend ` +
+        'on its variable. Give tf.zerosLike of the variable, or leave it out.',
     );
   }
   if (typeof maxNorm === 'number' && !(maxNorm > 0)) {

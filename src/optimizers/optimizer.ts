@@ -25,16 +25,16 @@ export interface Optimizer {
    *   the caller's to dispose.
    * @param learningRate Replaces the configured one for this update; a scalar tensor lets a compiled step take it as an
    *   input.
-   * @param beta1 Likewise (adam, adamax, radam). The bias correction is that of the values in use, 1 less their product, so
-   *   it may change at any update.
+   * @param beta1 Likewise (adam, adamax, radam). The bias correction is that of the values in use, 1 less their
+   *   product, so it may change at any update.
    * @throws Error when a gradient is missing or has another shape than its variable, and for a beta1 where the rule has
    *   none or outside of [0, 1).
    */
   applyGradients(gradients: readonly tf.Tensor[], learningRate?: number | tf.Scalar, beta1?: number | tf.Scalar): void;
   /**
-   * Makes the state of one variable what it would be if each of its gradients so far had been `factor` times as large: for
-   * a variable that was divided by it, whose gradients are so much larger from here on. The updates that momentum has
-   * summed up already (centred RMSProp) stay. Pure tfjs ops, as in `applyGradients`.
+   * Makes the state of one variable what it would be if each of its gradients so far had been `factor` times as large:
+   * for a variable that was divided by it, whose gradients are so much larger from here on. The updates that momentum
+   * has summed up already (centred RMSProp) stay. Pure tfjs ops, as in `applyGradients`.
    * @param factor Broadcasts against the variable.
    * @throws Error for a variable that is none of the optimizer's.
    */
@@ -123,9 +123,9 @@ export function createOptimizer(config: OptimizerConfig, variables: readonly Nam
 }
 
 /**
- * The product of the bases in use up to and with this update. What is kept between updates, for checkpoints too, is what
- * it will be if the next update takes the configured base; for a base of 0, which would hide the others, the product so
- * far.
+ * The product of the bases in use up to and with this update. What is kept between updates, for checkpoints too, is
+ * what it will be if the next update takes the configured base; for a base of 0, which would hide the others, the
+ * product so far.
  */
 function powerInUse(kept: tf.Variable, base: number, given: tf.Scalar | undefined): tf.Scalar {
   if (given === undefined && base > 0) return kept as unknown as tf.Scalar;
@@ -161,7 +161,8 @@ function createRule(config: OptimizerConfig): UpdateRule {
       return sgdRule(config);
     default:
       throw new Error(
-        `Unknown optimizer "${(config as { name: string }).name}": choose adam, adamax, centered-rmsprop, radam or sgd.`,
+        `Unknown optimizer "${(config as { name: string }).name}": ` +
+          'choose adam, adamax, centered-rmsprop, radam or sgd.',
       );
   }
 }

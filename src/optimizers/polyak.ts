@@ -11,8 +11,8 @@ export interface PolyakAverage {
   update(): void;
   /**
    * Exchanges values and averages, to evaluate with the averages; a second call undoes it, to the bit. Before the first
-   * update, when there is no average, the values stay. Do not update between the two. Where the program is compiled, make
-   * this one of its steps.
+   * update, when there is no average, the values stay. Do not update between the two. Where the program is compiled,
+   * make this one of its steps.
    */
   swap(): void;
   /** Frees the averages; the variables stay. */

@@ -16,7 +16,8 @@ const THRESHOLD = 5;
 const HUGE_EPSILON = 1e18;
 
 /**
- * Rectified Adam (Liu et al. 2020, arXiv:1908.03265, algorithm 2), with the threshold and the epsilon of optax's `radam`:
+ * Rectified Adam (Liu et al. 2020, arXiv:1908.03265, algorithm 2), with the threshold and the epsilon of optax's
+ * `radam`:
  *
  *   m      <- m + (g - m) (1 - beta1)
  *   v      <- v + (g^2 - v) (1 - beta2)
@@ -72,8 +73,8 @@ export function rAdamRule({ beta1, beta2, epsilon }: RAdamConfig): UpdateRule {
 
 /**
  * rho_t. As it is written above, float32 would leave no digit of it in the first updates, where it is about t and the
- * difference of two thousands. With x = -log(beta2) it is coth(x/2) - t coth(t x/2) + t, and y coth(y) - 1 has Lambert's
- * continued fraction, in which nothing cancels.
+ * difference of two thousands. With x = -log(beta2) it is coth(x/2) - t coth(t x/2) + t, and y coth(y) - 1 has
+ * Lambert's continued fraction, in which nothing cancels.
  */
 function rectifiedLength(updates: tf.Scalar, beta2: number): tf.Scalar {
   const x = -Math.log(beta2);

@@ -18,7 +18,9 @@ export interface Screens {
   readonly height: number;
   readonly width: number;
   readonly framesPerSecond: number;
-  /** Whether it is a console's screen: its pixels are not square, and it may draw a thing in every second frame only. */
+  /**
+   * Whether it is a console's screen: its pixels are not square, and it may draw a thing in every second frame only.
+   */
   readonly isConsole: boolean;
   /**
    * Each frame, [height, width, 3] uint8, valid until the next one is asked for. Going through it, or leaving it after

@@ -35,7 +35,8 @@ function pairs(values: Record<string, unknown>): string {
   return Object.entries(values)
     .map(
       ([key, value]) =>
-        `${key} ${typeof value === 'number' ? number(value) : typeof value === 'object' ? JSON.stringify(value) : value}`,
+        `${key} ` +
+        (typeof value === 'number' ? number(value) : typeof value === 'object' ? JSON.stringify(value) : String(value)),
     )
     .join(', ');
 }

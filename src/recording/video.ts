@@ -21,9 +21,9 @@ export interface VideoOptions extends EmulationOptions {
 }
 
 /**
- * Makes an H.264 video for browsers with every frame, 60 x speed a second of a game. Every pixel of a game becomes 4 x 2
- * pixels of the video, which are marked as a little narrow (7:8) so that players show the picture at 4:3, as a television
- * did; what other environments draw keeps its size, made even.
+ * Makes an H.264 video for browsers with every frame, 60 x speed a second of a game. Every pixel of a game becomes 4 x
+ * 2 pixels of the video, which are marked as a little narrow (7:8) so that players show the picture at 4:3, as a
+ * television did; what other environments draw keeps its size, made even.
  *
  * @throws FfmpegError; what `openScreens` throws; Error when the episode takes another course than the recording.
  */
@@ -50,9 +50,9 @@ export async function renderMp4(
 }
 
 /**
- * Makes a GIF of at most 20 frames/s, of a game at 320 x 210 pixels, of other environments at most 320 wide. Each picture
- * of a game is the maximum of two frames, as in the agent's observations: many games draw a thing in every second frame
- * only. The episode runs twice: first the colours are gathered, then the pictures made.
+ * Makes a GIF of at most 20 frames/s, of a game at 320 x 210 pixels, of other environments at most 320 wide. Each
+ * picture of a game is the maximum of two frames, as in the agent's observations: many games draw a thing in every
+ * second frame only. The episode runs twice: first the colours are gathered, then the pictures made.
  *
  * @throws as `renderMp4`.
  */

@@ -20,7 +20,7 @@ export class Lane {
   private readonly actions: Uint8Array | Int32Array;
   private readonly rewards: Float32Array;
   private readonly flags: Uint8Array;
-  /** Of each row's frame, so that a replay that was played again can be compared without its frames. */
+  /** A hash of each row's frame, so that a replay that was played again can be compared without its frames. */
   private readonly hashes: Uint32Array;
   private firstRow = 0;
 

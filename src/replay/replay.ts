@@ -51,8 +51,8 @@ export class Replay {
   }
 
   /**
-   * Up to so many of the states that are held, evenly spread over them: [n, frameStack, ...frameShape]. Those of which no
-   * whole transition is held are left out. It draws nothing.
+   * Up to so many of the states that are held, evenly spread over them: [n, frameStack, ...frameShape]. Those of which
+   * no whole transition is held are left out. It draws nothing.
    */
   someStates(count: number): FrameArray {
     const wanted = Math.min(count, this.size);

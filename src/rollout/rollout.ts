@@ -42,8 +42,8 @@ export interface Minibatch {
  * The newest steps of all lanes, up to a fixed number of each: what an agent without a replay learns from, and then
  * forgets. The step t of a lane stands in row t modulo `steps`.
  *
- * `Experience` writes into it. A rollout that was partly filled is filled again by playing its episodes again; the values
- * that the network gave meanwhile, a few bytes a step, are in its state.
+ * `Experience` writes into it. A rollout that was partly filled is filled again by playing its episodes again; the
+ * values that the network gave meanwhile, a few bytes a step, are in its state.
  */
 export class Rollout {
   readonly options: Readonly<RolloutOptions>;

@@ -14,7 +14,7 @@ export interface RunFile {
 
 export interface CheckpointSize {
   readonly step: number;
-  /** Of all its files. */
+  /** All its files together. */
   readonly bytes: number;
   readonly isNewest: boolean;
   /** Whether it is the one of the best evaluation, which is kept apart. */

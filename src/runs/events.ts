@@ -30,8 +30,8 @@ export type NewEvent =
   | { readonly kind: 'episode'; readonly numbers: EpisodeNumbers }
   /**
    * `progress`: means over the steps since the last such event, and numbers as they are now. `epoch`: means over one
-   * pass over the training examples. `evaluation`: what was found on test episodes or on the test set. `diagnostics`: what
-   * weights and units do.
+   * pass over the training examples. `evaluation`: what was found on test episodes or on the test set. `diagnostics`:
+   * what weights and units do.
    */
   | {
       readonly kind: 'progress' | 'epoch' | 'evaluation' | 'diagnostics';

@@ -14,8 +14,8 @@ const REMEMBERED_BYTES = 256;
 const MOST_CURVES = 2000;
 
 /**
- * The curves in a `metrics.jsonl` that may be growing: each `update` reads only what is new. Where a resumed run has cut
- * lines off and written them again, it begins anew. Lines that are no events are counted and passed over.
+ * The curves in a `metrics.jsonl` that may be growing: each `update` reads only what is new. Where a resumed run has
+ * cut lines off and written them again, it begins anew. Lines that are no events are counted and passed over.
  */
 export class MetricsFollower {
   private readonly path: string;

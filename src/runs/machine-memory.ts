@@ -37,7 +37,9 @@ export function checkMachineMemory(needs: readonly MemoryNeed[], machineBytes = 
   throw new SettingError({
     key,
     value,
-    reason: `needs ${gigabytes(bytes)} beside ${gigabytes(rest)} for the rest, and this machine has ${gigabytes(machineBytes)}`,
+    reason:
+      `needs ${gigabytes(bytes)} beside ${gigabytes(rest)} for the rest, ` +
+      `and this machine has ${gigabytes(machineBytes)}`,
     mend: fits === undefined || fits < 1 ? 'give less' : `give at most ${fits}`,
   });
 }

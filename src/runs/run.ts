@@ -292,7 +292,8 @@ export class Run<S extends RunStep = RunStep> implements AsyncIterable<S> {
   /** Names a number that is not finite, and the tensor where one is. */
   private whatDiverged(name: string, value: number): string {
     const tensor = firstNotFinite(this.trainable.getState().tensors);
-    return `${name} is ${value}, ${tensor === undefined ? 'the weights are finite still' : `"${tensor}" is not finite`}`;
+    const where = tensor === undefined ? 'the weights are finite still' : `"${tensor}" is not finite`;
+    return `${name} is ${value}, ${where}`;
   }
 
   /** Says what has diverged and where, what to do and what is left. */

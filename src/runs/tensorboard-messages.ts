@@ -26,8 +26,9 @@ export function summaryMetadata(
 }
 
 /**
- * `HParamsPluginData { session_start_info { hparams, start_time_secs } }` of tensorboard/plugins/hparams/plugin_data.proto:
- * with what settings a run began. Lists are given as text, what is null is left out.
+ * `HParamsPluginData { session_start_info { hparams, start_time_secs } }` of
+ * tensorboard/plugins/hparams/plugin_data.proto: with what settings a run began. Lists are given as text, what is null
+ * is left out.
  */
 export function sessionStart(settings: Readonly<Record<string, unknown>>, startSeconds: number): Uint8Array {
   const entries = Object.entries(settings)

@@ -37,8 +37,8 @@ let writersOpened = 0;
 const BUCKETS = 30;
 
 /**
- * Parts of equal width between the smallest and the largest value, [left, right, how many values]; one part around a value
- * that all share. The right end belongs to the last part.
+ * Parts of equal width between the smallest and the largest value, [left, right, how many values]; one part around a
+ * value that all share. The right end belongs to the last part.
  */
 function histogramBuckets(values: ArrayLike<number>): [left: number, right: number, count: number][] {
   let [least, most] = [Infinity, -Infinity];
@@ -78,7 +78,8 @@ export function openTensorBoard(folder: string): TensorBoardWriter {
     const stepId = binding.createTensor([], DataType.int64, int64);
     try {
       tf.tidy(() => {
-        const about = tf.scalar(metadata as unknown as string, 'string'); // tfjs takes bytes for strings, its types do not
+        // tfjs takes bytes for strings, its types do not.
+        const about = tf.scalar(metadata as unknown as string, 'string');
         const inputs = [value(), tf.scalar(name, 'string'), about];
         const [writerId, ...inputIds] = backend.getInputTensorIds([writer, ...inputs]);
         const type = { name: 'T', type: binding.TF_ATTR_TYPE, value: dtype };
@@ -112,8 +113,8 @@ export function openTensorBoard(folder: string): TensorBoardWriter {
 }
 
 /**
- * A writer whose trouble does not end the run: what fails first, the opening included, is told, and from then on nothing
- * is written.
+ * A writer whose trouble does not end the run: what fails first, the opening included, is told, and from then on
+ * nothing is written.
  * @param note Hears of it, in one line.
  */
 export function openTolerantTensorBoard(folder: string, note: ((line: string) => void) | undefined): TensorBoardWriter {

@@ -56,9 +56,9 @@ let loaded: TensorFlowRuntime | undefined;
  * several worker threads upstream reports failures (tfjs#2079).
  *
  * Two of TensorFlow's variables get another default: `TF_CPP_MIN_LOG_LEVEL` is 3 (only what ends the process is
- * logged; 0 shows all, such as why a GPU is not used), and `TF_ENABLE_ONEDNN_OPTS` is 1. TensorFlow itself turns oneDNN on only where the processor has AVX512_VNNI or better;
- * elsewhere too it takes a third off the time of an update (measured on AVX2), most of it in the gradients of
- * convolutions.
+ * logged; 0 shows all, such as why a GPU is not used), and `TF_ENABLE_ONEDNN_OPTS` is 1. TensorFlow itself turns oneDNN
+ * on only where the processor has AVX512_VNNI or better; elsewhere too it takes a third off the time of an update
+ * (measured on AVX2), most of it in the gradients of convolutions.
  *
  * @throws {TensorFlowMissingError} with one line that names the mend
  */

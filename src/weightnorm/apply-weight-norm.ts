@@ -40,8 +40,8 @@ const OWN_SETTINGS = [
 
 export interface ApplyWeightNormOptions {
   /**
-   * Names of layers to leave as they are, such as the last one: every layer of that name, with all that is in it where it
-   * is a model or a wrapper. `model/layer` names the one in a nested model.
+   * Names of layers to leave as they are, such as the last one: every layer of that name, with all that is in it where
+   * it is a model or a wrapper. `model/layer` names the one in a nested model.
    */
   exclude?: readonly string[];
 }

@@ -18,8 +18,8 @@ export interface ProjectOptions {
   /** A boolean; where it is false nothing changes. True unless given. */
   readonly isDue?: tf.Scalar | undefined;
   /**
-   * Hears of each v that was divided by `factor`, of a shape that broadcasts against it: gradients with respect to it are
-   * `factor` times as large from here on. Not of plain kernels, whose function changes with their length.
+   * Hears of each v that was divided by `factor`, of a shape that broadcasts against it: gradients with respect to it
+   * are `factor` times as large from here on. Not of plain kernels, whose function changes with their length.
    */
   readonly onRescaled?: (variable: tf.Variable, factor: tf.Tensor) => void;
 }
@@ -40,12 +40,12 @@ export interface WeightProjection {
  *
  * - `direction`: v <- rho v/||v|| of kernels with weight normalization. w = g v/||v|| stays as it is, and so does every
  *   output; what changes is the effective learning rate, proportional to 1/||v||^2, which the growth of ||v|| lowers.
- * - `gain`: besides, w keeps its length: g <- its first value, and w <- rho w/||w|| of plain kernels (normalize-and-project,
- *   Lyle et al. 2024, arXiv:2407.01800; CrossQ + WN, arXiv:2502.07523, where rho is 1).
+ * - `gain`: besides, w keeps its length: g <- its first value, and w <- rho w/||w|| of plain kernels
+ *   (normalize-and-project, Lyle et al. 2024, arXiv:2407.01800; CrossQ + WN, arXiv:2502.07523, where rho is 1).
  *
  * A unit whose v is 0 is left alone.
- * @throws If the model has no kernel to project, or one whose normalization is not weight normalization; with `direction`
- *   also for plain kernels.
+ * @throws If the model has no kernel to project, or one whose normalization is not weight normalization; with
+ *   `direction` also for plain kernels.
  */
 export function createWeightProjection(
   model: tf.LayersModel,

@@ -117,7 +117,8 @@ function compare(arms: readonly ArmResults[], better: 'higher' | 'lower', weight
       `${ends ? ', as in the paper' : ''}; ` +
       `it was ahead after ${shared.filter((ahead) => ahead).length} of the ${shared.length} epochs that were tested.` +
       (weightArmStartsFromData
-        ? ' Only the arm with weight norm starts from data (data-dependent initialisation), which is a part of the difference.'
+        ? ' Only the arm with weight norm starts from data (data-dependent initialisation), which is a part of the ' +
+          'difference.'
         : ''),
     ...(weight.ends.length > 1 && normal.ends.length > 1
       ? [

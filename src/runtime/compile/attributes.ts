@@ -3,8 +3,8 @@ import { type AttributeValue, typeAttribute } from './graph-node.ts';
 import type { NativeAttribute, NativeBinding } from './native.ts';
 
 /**
- * Type attributes that are those of an input, whose index this gives by op: tfjs leaves out that of ExpandDims, and gives
- * Mean the type from before its own cast to float32.
+ * Type attributes that are those of an input, whose index this gives by op: tfjs leaves out that of ExpandDims, and
+ * gives Mean the type from before its own cast to float32.
  */
 const INPUT_TYPES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   ExpandDims: { T: 0 },

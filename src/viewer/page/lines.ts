@@ -75,8 +75,9 @@ export function smooth(values: readonly number[], weight: number): number[] {
 }
 
 /**
- * The mean of lines wherever one of them is, within a band from the lowest to the highest. One that begins a little later
- * or ends a little earlier than another counts as going on straight: else the mean would jump there for no reason.
+ * The mean of lines wherever one of them is, within a band from the lowest to the highest. One that begins a little
+ * later or ends a little earlier than another counts as going on straight: else the mean would jump there for no
+ * reason.
  */
 export function meanOf(lines: readonly Line[]): Line {
   if (lines.length === 1) return lines[0];
