@@ -43,8 +43,10 @@ export class Playback {
       const step = tape.end;
       this.scene ??= await this.stage.reset(seed);
       if (frameHash(this.scene.observation) !== frameHashes[step]) throw divergence(step, 'another picture');
-      await addScene(tape, this.stage, this.scene, step === 0);
-      const after = await this.stage.step(actions[step], seed);
+      // The emulators go on while the picture is made.
+      const stepping = this.stage.step(actions[step], seed);
+      await Promise.all([stepping, addScene(tape, this.stage, this.scene, step === 0)]);
+      const after = await stepping;
       if (after.reward !== rewards[step]) throw divergence(step, `reward ${after.reward}`);
       const isLast = step + 1 === lengthSteps;
       if ((after.finalObservation !== undefined) !== isLast) throw divergence(step, 'the end elsewhere');

@@ -53,11 +53,10 @@ export class WatchRoom {
     const key = keyOf(request, await this.checkpointOf(request));
     try {
       const view = await this.open(key, request);
-      if (part === 'steps') {
-        await view.advance(from + count);
-        return stepsOf(view, from, count);
-      }
-      return bytesOf(view, request);
+      // What goes on is played for who asks for steps, and from where it stands.
+      const start = view.facts.totalSteps === null ? Math.min(from, view.tape.end) : from;
+      if (part === 'steps' || view.facts.totalSteps !== null) await view.advance(start + count);
+      return part === 'steps' ? stepsOf(view, start, count) : bytesOf(view, request);
     } catch (error) {
       await this.closeView(key);
       throw error;

@@ -10,7 +10,7 @@ export interface View {
   readonly facts: WatchedFacts;
   readonly network: WatchedNetwork;
   readonly tape: Tape;
-  /** Plays on to a step, or as far as it comes in about a second, or to the end. */
+  /** Plays on to a step, or as far as it comes in one turn, or to the end. */
   advance(to: number): Promise<void>;
   /** The values of each action in a step that was played. */
   valuesAt(step: number): Float32Array;
@@ -18,7 +18,7 @@ export interface View {
 }
 
 /** How long one question may take: others wait meanwhile. */
-const TURN_MS = 1000;
+const TURN_MS = 500;
 /** Where nothing says how fast a game is. */
 const PLAIN_STEPS_PER_SECOND = 30;
 /** A console's picture was 4:3, whatever its pixels. */
