@@ -210,7 +210,6 @@ export class WatchPage {
   /** Where an agent sees a few numbers, they stand here, and how much the value of its action changes with each. */
   private drawObserved(observation: readonly number[], gradients: { largest: number; levels: Uint8Array } | undefined) {
     const { levels, largest = 0 } = gradients ?? {};
-    // Those of all frames that are stacked follow each other; what is shown is the newest.
     const rows = observation.map((value, i) => [
       String(i),
       shortNumber(value),

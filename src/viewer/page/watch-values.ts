@@ -13,7 +13,7 @@ interface Row {
   readonly curve: HTMLCanvasElement;
 }
 
-const CURVE = { width: 120, height: 26 };
+const CURVE = { width: 100, height: 26 };
 /** Pixels of a curve's canvas for one of the page, enough for fine screens. */
 const FINE = 2;
 
@@ -65,11 +65,11 @@ export class WatchValues {
       make('span', { className: 'bar-box', ariaHidden: 'true' }, bar),
       value,
       gap,
-      ...(hasCurves ? [curve] : []),
       mark,
+      ...(hasCurves ? [curve] : []),
     ]);
     const heading = { none: [], probabilities: ['probabilities'], quantiles: ['share below'] };
-    const head = ['action', 'bar', 'value', 'below best', ...heading[distribution.kind], 'which'];
+    const head = ['action', 'bar', 'value', 'below best', 'which', ...heading[distribution.kind]];
     const element = table(head, body);
     this.rows = parts.map((part, i) => ({ ...part, element: element.tBodies[0].rows[i] }));
     this.list.replaceChildren(element);
