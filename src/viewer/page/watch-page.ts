@@ -162,6 +162,7 @@ export class WatchPage {
     const { facts } = source;
     const step = source.at(player.step);
     setText(this.play, player.isPlaying ? 'Pause' : 'Play');
+    this.play.ariaLabel = this.play.textContent;
     if (this.speed.value !== String(player.speed)) this.speed.value = String(player.speed);
     if (facts === undefined || step === undefined || this.body.hidden) return;
     this.drawChart();
