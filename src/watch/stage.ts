@@ -1,6 +1,6 @@
 import {
   BridgeError,
-  EnvOptionsError,
+  isAtariId,
   makeVectorEnv,
   type ObservationArray,
   type StepResult,
@@ -41,14 +41,19 @@ export class Stage {
 
   /** @throws What `makeVectorEnv` throws; an environment that cannot be drawn is watched without a screen. */
   static async open(options: VectorEnvOptions): Promise<Stage> {
-    const env = await makeVectorEnv(options);
-    try {
-      return new Stage(env, await makeVectorEnv(screenOptions(env.settings.kind, options)));
-    } catch (error) {
-      if (error instanceof BridgeError && !(error instanceof EnvOptionsError)) return new Stage(env, error.message);
-      await env.close();
-      throw error;
+    const kind = options.game !== undefined || isAtariId(options.id ?? '') ? 'atari' : 'gymnasium';
+    const [env, screens] = await Promise.allSettled([
+      makeVectorEnv(options),
+      makeVectorEnv(screenOptions(kind, options)),
+    ]);
+    if (env.status === 'rejected') {
+      if (screens.status === 'fulfilled') await screens.value.close();
+      throw env.reason;
     }
+    if (screens.status === 'fulfilled') return new Stage(env.value, screens.value);
+    if (screens.reason instanceof BridgeError) return new Stage(env.value, screens.reason.message);
+    await env.value.close();
+    throw screens.reason;
   }
 
   /** Height and width of the screen. */

@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { get } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { makeVectorEnv } from 'gymnasium-js-bridge';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
@@ -20,7 +20,7 @@ import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { startViewer, type Viewer } from '../../src/viewer/index.ts';
 import type { WatchedSteps, WatchProblem } from '../../src/viewer/watch-api.ts';
 import { findChromium, NEEDS_CHROMIUM } from '../browser/chromium.ts';
-import { descendants, mainRoot, runCommand } from '../processes.ts';
+import { descendants, mainRoot, runCommand, startCommand, testEnvironments } from '../processes.ts';
 import { until } from '../until.ts';
 import { config, makeRun, progressLine } from './folders.ts';
 
@@ -287,6 +287,29 @@ test('one process watches; where it is ended another is started, and it ends wit
   await own.close();
   await last.catch(() => {});
   await until('the process has ended with the viewer', () => started().length === 0);
+});
+
+test('an environment that draws nothing, in a module that is trusted: numbers without a screen', async () => {
+  const run = join(folder, 'counting');
+  const args = ['--env-id', 'bridge_test_envs:Counting-v0', '--steps', '60', '--learning-starts', '50'];
+  const trained = await startCommand('train-agent', [...args, '--hidden-units', '8', '--run-dir', run]).ended;
+  expect(trained.code, trained.stderr).toBe(0);
+  const before = process.env.PYTHONPATH;
+  process.env.PYTHONPATH = [testEnvironments, before].filter(Boolean).join(delimiter);
+  onTestFinished(() => {
+    if (before === undefined) delete process.env.PYTHONPATH;
+    else process.env.PYTHONPATH = before;
+  });
+  const own = await startViewer({ folder, trustModules: true });
+  onTestFinished(() => own.close());
+  const { facts, observations, values, starts } = await askSteps(
+    { run: 'counting', live: '', count: '12' },
+    own.address,
+  );
+  expect(facts).toMatchObject({ screen: null, noScreen: expect.stringMatching(/Counting-v0 has no screen to show/) });
+  expect(observations?.map(([steps]) => steps)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
+  expect(starts).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 10]);
+  for (const row of values) expect(row).toHaveLength(5);
 });
 
 test('what goes on: episode after episode, and a newer checkpoint at the next one', async () => {

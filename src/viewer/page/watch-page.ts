@@ -101,6 +101,7 @@ export class WatchPage {
     setText(this.title, `${visible(run.name)}: ${isLive ? 'live' : visible(recording ?? '')}`);
     const shown = JSON.stringify(this.query);
     if (shown === this.shown) {
+      this.player.wake();
       this.draw();
       return;
     }
@@ -145,7 +146,9 @@ export class WatchPage {
     const starting = 'The emulator and TensorFlow start, which takes some seconds.';
     const reading = `Played again: ${source.end} of ${facts?.totalSteps} steps.`;
     setText(this.loading, isBeginning ? starting : isLoading && problem === null ? reading : '');
-    if (facts === undefined || source.end === source.oldest) return;
+    if (facts === undefined) return;
+    this.player.onNews();
+    if (source.at(this.player.step) === undefined) return;
     if (this.body.hidden) {
       this.body.hidden = false;
       this.screen.begin(facts);
@@ -153,7 +156,6 @@ export class WatchPage {
       this.saliency.hidden = facts.sight === null || facts.screen === null;
     }
     setText(this.about, aboutWatched(source));
-    this.player.onNews();
     this.draw();
   }
 

@@ -35,8 +35,10 @@ export class WatchPlayer {
 
   /** Steps have come; those that are shown may be gone. */
   onNews(): void {
-    const { oldest } = this.source!;
-    if (this.step < oldest) this.step = oldest;
+    const { oldest, end, facts } = this.source!;
+    // What goes on was begun anew where its end is before this.
+    const isGone = this.step < oldest || (facts?.totalSteps === null && this.step >= end);
+    if (isGone) this.step = oldest;
     this.wake();
   }
 
@@ -92,7 +94,8 @@ export class WatchPlayer {
     this.setSpeed(SPEEDS[Math.min(Math.max(SPEEDS.indexOf(this.speed) + by, 0), SPEEDS.length - 1)]);
   }
 
-  private wake(): void {
+  /** Goes on where the page is shown again. */
+  wake(): void {
     if (this.isTicking) return;
     this.isTicking = true;
     this.tickedMs = performance.now();

@@ -1,6 +1,7 @@
 // The game's screen, and over it where the network looks.
 import type { WatchedFacts } from '../watch-api.ts';
 import { make } from './dom.ts';
+import { visible } from './format.ts';
 
 const MOST_CONSOLE_PIXELS = 320;
 
@@ -19,7 +20,7 @@ export class WatchScreen {
 
   begin({ screen, noScreen, sight, environment }: WatchedFacts): void {
     this.wanted = -1;
-    this.none.textContent = noScreen === null ? '' : `No screen: ${noScreen}`;
+    this.none.textContent = noScreen === null ? '' : `No screen: ${visible(noScreen)}`;
     this.none.hidden = noScreen === null;
     this.box.hidden = screen === null;
     if (screen === null) return;
