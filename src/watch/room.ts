@@ -50,9 +50,10 @@ export class WatchRoom {
   /** @throws What the run, the checkpoint, the recording or the environment is not good for. */
   async answer(request: WatchRequest): Promise<WatchAnswer> {
     const { part, from, count } = request;
-    const key = keyOf(request, await this.checkpointOf(request));
+    const step = await stepAsked(request);
+    const key = keyOf(request, step);
     try {
-      const view = await this.open(key, request);
+      const view = await this.open(key, request, step);
       // What goes on is played for who asks for steps, and from where it stands.
       const start = view.facts.totalSteps === null ? Math.min(from, view.tape.end) : from;
       if (part === 'steps' || view.facts.totalSteps !== null) await view.advance(start + count);
@@ -65,38 +66,27 @@ export class WatchRoom {
     }
   }
 
-  async close(): Promise<void> {
-    for (const key of [...this.views.keys()]) await this.closeView(key);
-    await this.closeUnused();
-  }
-
-  /** The checkpoint that is meant, by its step; what goes on is one thing whatever its checkpoint. */
-  private async checkpointOf({ run, recording, checkpoint }: WatchRequest): Promise<string> {
-    if (recording === null) return 'live';
-    if (typeof checkpoint === 'number') return String(checkpoint);
-    const folder = RunFolder.open(run);
-    const all = await (checkpoint === 'best' ? folder.best : folder.checkpoints).list();
-    return `${checkpoint === 'best' ? 'best ' : ''}${all.at(-1)?.step}`;
-  }
-
-  private async open(key: string, request: WatchRequest): Promise<View> {
+  private async open(key: string, request: WatchRequest, step: number | undefined): Promise<View> {
     const known = this.views.get(key);
-    const view = known ?? (await this.newView(request));
+    const view = known ?? (await this.newView(request, step));
     this.views.delete(key);
     this.views.set(key, view);
     return view;
   }
 
-  private async newView(request: WatchRequest): Promise<View> {
+  private async newView(request: WatchRequest, step: number | undefined): Promise<View> {
     const folder = RunFolder.open(request.run);
     const run = { folder, ...(await readAgentRun(folder, this.options.find, { trusted: this.options.trustModules })) };
-    const { recording, checkpoint: asked } = request;
-    const checkpoint = await insideOf(folder, await findCheckpoint(folder, asked === 'newest' ? undefined : asked));
-    if (recording === null) return newLive(run, checkpoint);
+    const best = (await folder.best.list()).at(-1)?.step;
+    const isBest = step === best && best !== undefined;
+    const isKept = (await folder.checkpoints.list()).some((checkpoint) => checkpoint.step === step);
+    const asked = request.checkpoint === 'best' || (isBest && !isKept) ? 'best' : step;
+    const checkpoint = await insideOf(folder, await findCheckpoint(folder, asked));
+    if (request.recording === null) return newLive(run, checkpoint);
     const playback = await this.playbackOf(request, run);
     const { env } = playback.stage;
     checkAlike(run, env, (await folder.describe()).environment?.settings.id);
-    return new RecordingView(run.definition.name, playback, await networkOf(run, env, checkpoint, asked === 'best'));
+    return new RecordingView(run.definition.name, playback, await networkOf(run, env, checkpoint, isBest));
   }
 
   private async playbackOf({ recording }: WatchRequest, { settings }: OpenRun): Promise<Playback> {
@@ -123,7 +113,6 @@ export class WatchRoom {
     const view = this.views.get(key);
     this.views.delete(key);
     await view?.close();
-    // One that has failed would fail again.
     await this.closeUnused();
   }
 
@@ -137,8 +126,16 @@ export class WatchRoom {
   }
 }
 
-function keyOf({ run, recording }: WatchRequest, checkpoint: string): string {
-  return [run, recording?.path, recording?.version, checkpoint].join('\n');
+/** What goes on is one thing whatever its checkpoint. */
+function keyOf({ run, recording }: WatchRequest, step: number | undefined): string {
+  return recording === null ? `${run}\nlive` : [run, recording.path, recording.version, step].join('\n');
+}
+
+/** The step of the checkpoint that is meant now; undefined where there is none. */
+async function stepAsked({ run, checkpoint }: WatchRequest): Promise<number | undefined> {
+  if (typeof checkpoint === 'number') return checkpoint;
+  const folder = RunFolder.open(run);
+  return (await (checkpoint === 'best' ? folder.best : folder.checkpoints).list()).at(-1)?.step;
 }
 
 function timeoutOf({ envTimeoutSeconds }: AgentSettings): number {

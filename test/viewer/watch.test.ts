@@ -331,6 +331,17 @@ test('what goes on: episode after episode, and a newer checkpoint at the next on
     return true;
   });
   expect(readdirSync(checkpoints).filter((name) => name !== '61')).toEqual(listed);
+
+  // A recording that is watched with a network goes on with it, also where only `best` has it still.
+  cpSync(checkpoints, join(folder, 'c51/best'), { recursive: true });
+  rmSync(join(folder, 'c51/best/61'), { recursive: true });
+  const recorded = { run: 'c51', recording: c51Recording, count: '3' };
+  const pinned = async (checkpoint: string) => (await askSteps({ ...recorded, checkpoint })).facts.checkpoint;
+  expect(await pinned('newest')).toEqual({ step: 61, isBest: false });
+  expect(await pinned('best')).toMatchObject({ step: 60 });
+  rmSync(join(checkpoints, '60'), { recursive: true });
+  onTestFinished(() => cpSync(join(folder, 'c51/best/60'), join(checkpoints, '60'), { recursive: true }));
+  expect(await pinned('60')).toMatchObject({ step: 60 });
 });
 
 /** A new page on the viewer, with what it complains of and whom it asks. */

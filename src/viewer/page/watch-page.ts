@@ -112,9 +112,9 @@ export class WatchPage {
   private begin(): void {
     const isLive = 'live' in this.query;
     // Another network of the same episode is shown at the same step.
-    const { recording } = this.query;
-    const step = recording !== undefined && recording === this.begun.split('\n')[1] ? this.player.step : 0;
-    this.begun = `${this.query.run}\n${recording}`;
+    const episode = JSON.stringify([this.query.run, this.query.recording]);
+    const step = !isLive && episode === this.begun ? this.player.step : 0;
+    this.begun = episode;
     this.charted = '';
     this.range = [Infinity, -Infinity];
     this.body.hidden = true;

@@ -38,7 +38,7 @@ export class WatchSource {
   oldest = 0;
   end = 0;
   private steps: WatchedStep[] = [];
-  private readonly query: WatchQuery;
+  private query: WatchQuery;
   private readonly onNews: () => void;
   private readonly chunks = new Map<string, Chunk>();
   private readonly asked = new Map<string, Promise<void>>();
@@ -174,6 +174,8 @@ export class WatchSource {
   }
 
   private take({ facts, oldest, from, actions, rewards, values, starts, observations }: WatchedSteps): void {
+    // A newer checkpoint is another network: what was begun with one goes on with it.
+    if (facts.totalSteps !== null) this.query = { ...this.query, checkpoint: String(facts.checkpoint.step) };
     this.facts = facts;
     if (from > this.end) this.begin(from);
     for (const [i, start] of starts.entries()) {
