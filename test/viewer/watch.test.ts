@@ -13,14 +13,14 @@ import { findAgent } from '../../agents/registry.ts';
 import { readAgentRun, stateOptions, statesTensor } from '../../src/agent/index.ts';
 import { findCheckpoint, readNetwork } from '../../src/agent/stored-network.ts';
 import { asFrames, FrameStacks } from '../../src/experience/index.ts';
-import { type EpisodeRecording, readRecording } from '../../src/recording/index.ts';
+import { readRecording } from '../../src/recording/index.ts';
 import { environmentOptions } from '../../src/recording/verify.ts';
 import { RunFolder } from '../../src/runs/folder.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { startViewer, type Viewer } from '../../src/viewer/index.ts';
 import type { WatchedSteps, WatchProblem } from '../../src/viewer/watch-api.ts';
 import { findChromium, NEEDS_CHROMIUM } from '../browser/chromium.ts';
-import { descendants, mainRoot, runCommand, startCommand, testEnvironments } from '../processes.ts';
+import { descendants, type Ending, mainRoot, start, testEnvironments } from '../processes.ts';
 import { until } from '../until.ts';
 import { config, makeRun, progressLine } from './folders.ts';
 
@@ -43,13 +43,11 @@ beforeAll(async () => {
   folder = join(place, 'runs');
   for (const name of ['cartpole', 'pong']) cpSync(join(fixtures, name), join(folder, name), { recursive: true });
   viewer = await startViewer({ folder });
-  const c51 = join(folder, 'c51');
-  const args = ['--agent', 'c51', '--env-id', 'CartPole-v1', '--steps', '60', '--run-dir', c51, '--hidden-units', '8'];
-  const trained = await runCommand('train-agent', ...args, '--learning-starts', '50');
-  expect(trained.code, trained.stderr).toBe(0);
-  const played = await runCommand('evaluate-agent', '--run', c51, '--episodes', '1', '--record');
-  expect(played.code, played.stderr).toBe(0);
-  [c51Recording] = readdirSync(join(c51, 'recordings'));
+  // Both at once: most of it is the start of processes.
+  const c51 = train('c51', '--agent', 'c51', '--env-id', 'CartPole-v1', '--record-period-episodes', '1');
+  const counting = train('counting', '--env-id', 'bridge_test_envs:Counting-v0');
+  for (const { code, stderr } of await Promise.all([c51, counting])) expect(code, stderr).toBe(0);
+  [c51Recording] = readdirSync(join(folder, 'c51/recordings'));
   if (!browser) return;
   const options = ['--headless', '--no-sandbox', '--disable-gpu'];
   context = await chromium.launchPersistentContext(join(place, 'profile'), { executablePath: browser, args: options });
@@ -62,6 +60,13 @@ afterAll(async () => {
 });
 
 type Query = Record<string, string>;
+
+/** A small run of 60 steps. */
+function train(name: string, ...args: string[]): Promise<Ending> {
+  const script = join(mainRoot, 'dist/scripts/train-agent.js');
+  const size = ['--steps', '60', '--learning-starts', '50', '--hidden-units', '8', '--run-dir', join(folder, name)];
+  return start(process.execPath, [script, ...args, ...size], { env: { PYTHONPATH: testEnvironments } }).ended;
+}
 
 interface Answer {
   status: number | undefined;
@@ -145,7 +150,8 @@ function pixelsOf(file: Uint8Array, channels: number): Uint8Array {
 }
 
 /** The screens before each action, as the sidecar gives them. */
-async function screensOf(recording: EpisodeRecording, options: object): Promise<Uint8Array[]> {
+async function screensOf(path: string, options: object): Promise<Uint8Array[]> {
+  const recording = await readRecording(path);
   const env = await makeVectorEnv({ ...environmentOptions(recording, {}), ...options });
   const screens = [Uint8Array.from((await env.reset({ seeds: [recording.seed] })).observations)];
   for (const action of recording.actions) screens.push(Uint8Array.from((await env.step([action])).observations));
@@ -168,13 +174,15 @@ test.for([
 ] as const)('%s: values, screens, rewards and gradients of each step', async ([run, name, screen]) => {
   const query = { run, recording: name };
   const steps = await allSteps(query);
-  const { recording, states, options, valuesOf } = await playAgain(run, name);
+  const [{ recording, states, options, valuesOf }, screens] = await Promise.all([
+    playAgain(run, name),
+    screensOf(join(folder, run, 'recordings', name), screen),
+  ]);
   expect(steps.actions).toEqual([...recording.actions]);
   expect(steps.rewards).toEqual([...recording.rewards]);
   expect(steps.facts).toMatchObject({ agent: 'dqn', environment: recording.settings.id, noScreen: null });
   expect(steps.facts.checkpoint.step).toBe(Number(/step(\d+)/.exec(name)![1]));
 
-  const screens = await screensOf(recording, screen);
   const count = String(states.length);
   const bytes = await bytesOf('screens', { ...query, count });
   const gradients = await bytesOf('saliency', { ...query, from: '3', count: '4' });
@@ -290,10 +298,6 @@ test('one process watches; where it is ended another is started, and it ends wit
 });
 
 test('an environment that draws nothing, in a module that is trusted: numbers without a screen', async () => {
-  const run = join(folder, 'counting');
-  const args = ['--env-id', 'bridge_test_envs:Counting-v0', '--steps', '60', '--learning-starts', '50'];
-  const trained = await startCommand('train-agent', [...args, '--hidden-units', '8', '--run-dir', run]).ended;
-  expect(trained.code, trained.stderr).toBe(0);
   const before = process.env.PYTHONPATH;
   process.env.PYTHONPATH = [testEnvironments, before].filter(Boolean).join(delimiter);
   onTestFinished(() => {
