@@ -2,11 +2,12 @@ import { spawn } from 'node:child_process';
 import { newCommand, path, runCommand, say, UsageError, wholeNumber, writeResult } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
 import { writeRunReport } from '../src/summary/index.ts';
-import { listRunFolders, startViewer, type Viewer } from '../src/viewer/index.ts';
+import { listRunFolders, startViewer, type Viewer, type ViewerOptions } from '../src/viewer/index.ts';
 
 interface Options {
   port?: number;
   open?: true;
+  trustModules?: true;
   report?: true;
   json?: true;
 }
@@ -15,6 +16,7 @@ const command = newCommand('view-runs', 'Shows runs in a page on this machine, w
   .argument('[folder]', 'a run, or a folder with runs in it or up to four folders below it', path, 'runs')
   .option('--port <port>', 'where the page is served, on 127.0.0.1 alone (default: one that is free)', portNumber)
   .option('--open', 'open the page in the browser')
+  .option('--trust-modules', 'where an agent is watched, import the Python module that its run names as environment')
   .option('--report', 'write report.html into each run instead of serving the page')
   .option('--json', 'print the result as one JSON object on stdout, and nothing else')
   .addHelpText(
@@ -28,14 +30,16 @@ Examples:
   view-runs runs/Enduro-fast-seed1 --open
   view-runs runs --report`,
   )
-  .action(async (folder: string, { port, open, report, json }: Options) => {
+  .action(async (folder: string, { port, open, trustModules, report, json }: Options) => {
     if (report) {
-      if (open || port !== undefined) throw new UsageError('--report serves no page: leave --port and --open out');
+      if (open || trustModules || port !== undefined) {
+        throw new UsageError('--report serves no page: leave --port, --open and --trust-modules out');
+      }
       await writeReports(folder, json === true);
       return;
     }
     const signal = onInterrupt(() => {});
-    const viewer = await start(folder, port);
+    const viewer = await start({ folder, port, trustModules });
     const line = `The runs in ${folder} can be seen at ${viewer.address} (Ctrl-C ends this).`;
     await writeResult(`${json ? JSON.stringify({ folder, address: viewer.address }) : line}\n`);
     if (open) openInBrowser(viewer.address);
@@ -49,9 +53,10 @@ function portNumber(text: string): number {
   return wholeNumber(1, 65535)(text);
 }
 
-async function start(folder: string, port: number | undefined): Promise<Viewer> {
+async function start(options: ViewerOptions): Promise<Viewer> {
+  const { port } = options;
   try {
-    return await startViewer({ folder, port });
+    return await startViewer(options);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') throw new UsageError(`--port ${port}: another program has it; name another, or none`);

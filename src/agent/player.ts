@@ -1,3 +1,4 @@
+import type * as tf from '@tensorflow/tfjs';
 import type { VectorEnv } from 'gymnasium-js-bridge/environments';
 import { greedyActions } from '../losses/index.ts';
 import type { FrameArray } from '../replay/index.ts';
@@ -16,6 +17,28 @@ export interface Player {
 }
 
 /**
+ * A network whose weights stay as they are from here on: norms are worked out once.
+ * @param load Gives the agent's network its weights.
+ */
+export function playingNetwork(
+  definition: AnyAgentDefinition,
+  settings: AgentSettings,
+  env: VectorEnv,
+  load: (network: tf.LayersModel) => void,
+  factory?: NetworkFactory,
+): tf.LayersModel {
+  const trained = definition.createNetwork(settings, env, factory);
+  try {
+    load(trained);
+    const network = definition.createNetwork({ ...settings, normalization: 'none' }, env, factory);
+    assignEffectiveWeights(network, trained);
+    return network;
+  } finally {
+    trained.dispose();
+  }
+}
+
+/**
  * A player for environments.
  * @param load Gives the agent's network its weights.
  */
@@ -23,15 +46,10 @@ export function createPlayer(
   definition: AnyAgentDefinition,
   settings: AgentSettings,
   env: VectorEnv,
-  load: (network: ReturnType<AnyAgentDefinition['createNetwork']>) => void,
+  load: (network: tf.LayersModel) => void,
   factory?: NetworkFactory,
 ): Player {
-  const trained = definition.createNetwork(settings, env, factory);
-  load(trained);
-  // Its weights stay as they are from here on: norms are worked out once.
-  const network = definition.createNetwork({ ...settings, normalization: 'none' }, env, factory);
-  assignEffectiveWeights(network, trained);
-  trained.dispose();
+  const network = playingNetwork(definition, settings, env, load, factory);
   const states = statesInput(env.numEnvs, stateOptions(settings, env));
   const program = compile(
     {

@@ -1,4 +1,4 @@
-import { makeVectorEnv, type VectorEnv } from 'gymnasium-js-bridge';
+import { type EnvSettings, makeVectorEnv, type VectorEnv, type VectorEnvOptions } from 'gymnasium-js-bridge';
 import type { EpisodeRecording } from './episode-file.ts';
 import { type EmulationOptions, environmentOptions } from './verify.ts';
 
@@ -30,6 +30,15 @@ export interface Screens {
 }
 
 /**
+ * The options of an environment that shows the screen in place of what an agent sees: an Atari game's in colour, the
+ * maximum of the two last frames of a step, as agents see them; of a Gymnasium environment what it draws.
+ */
+export function screenOptions(kind: EnvSettings['kind'], options: VectorEnvOptions): VectorEnvOptions {
+  if (kind !== 'atari') return { ...options, screen: true };
+  return { ...options, ...CONSOLE_SCREEN, frameStack: 1, grayscale: false };
+}
+
+/**
  * Plays a recorded episode again and shows every frame, the one before the first action first: of an Atari game the
  * emulator's, with a frame skip of 1, every action repeated as often as it was held; of a Gymnasium environment the
  * pictures that it draws after each step.
@@ -47,8 +56,8 @@ export async function openScreens(recording: EpisodeRecording, options: Emulatio
   }
   const isConsole = settings.kind === 'atari';
   const env = await makeVectorEnv({
-    ...environmentOptions(recording, options),
-    ...(isConsole ? { ...CONSOLE_SCREEN, frameSkip: 1, frameStack: 1, grayscale: false } : { screen: true }),
+    ...screenOptions(settings.kind, environmentOptions(recording, options)),
+    ...(isConsole && { frameSkip: 1 }),
   });
   if (rom?.sha256 !== env.info.rom?.sha256) {
     await env.close();

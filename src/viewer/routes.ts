@@ -12,6 +12,8 @@ import { RunFolder } from '../runs/folder.ts';
 import { machineRows, packageRows, settingRows } from '../summary/facts.ts';
 import type { RunCurves, RunDetails } from './api.ts';
 import type { FoundRun, RunIndex } from './run-index.ts';
+import { askWatcher } from './watch-routes.ts';
+import type { Watcher } from './watcher.ts';
 
 /** The folders of a run whose files are handed out, with the kinds of files. */
 const PARTS = { pictures: ['.png', '.gif'], recordings: [RECORDING_EXTENSION] } as const;
@@ -27,6 +29,7 @@ class NotFound extends Error {}
 /** Answers a request below /api/. */
 export async function answerApi(
   index: RunIndex,
+  watcher: Watcher,
   url: URL,
   request: IncomingMessage,
   response: ServerResponse,
@@ -43,7 +46,13 @@ export async function answerApi(
       sendJson(request, response, publishedCurves(searchParams.get('environment') ?? ''));
     } else if (pathname === '/api/file') await sendFile(await findRun(index, searchParams), searchParams, response);
     else if (pathname === '/api/report') await sendReport(await findRun(index, searchParams), response);
-    else throw new NotFound();
+    else if (pathname.startsWith('/api/watch/')) {
+      const part = pathname.slice('/api/watch/'.length);
+      const answer = await askWatcher(watcher, part, await findRun(index, searchParams), searchParams);
+      if (answer === undefined) throw new NotFound();
+      if (answer instanceof Uint8Array) sendBytes(response, answer);
+      else sendJson(request, response, answer);
+    } else throw new NotFound();
   } catch (error) {
     if (response.headersSent) {
       response.destroy();
@@ -73,6 +82,10 @@ function sendJson(request: IncomingMessage, response: ServerResponse, value: unk
   }
   response.setHeader('content-type', 'application/json; charset=utf-8');
   response.end(request.method === 'HEAD' ? undefined : text);
+}
+
+function sendBytes(response: ServerResponse, bytes: Uint8Array): void {
+  response.setHeader('content-type', 'application/octet-stream').setHeader('cache-control', 'no-store').end(bytes);
 }
 
 async function curvesOf({ metrics, path, row }: FoundRun, wanted: readonly string[]): Promise<RunCurves> {

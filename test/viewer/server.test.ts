@@ -4,6 +4,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -258,6 +259,8 @@ test('the command says where the page is, serves it, and ends with Ctrl-C', asyn
   await until('an address', () => started.output.stdout.includes('\n'), started);
   const { address } = JSON.parse(started.output.stdout);
   expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
+  // TensorFlow is loaded where an agent is watched, in another process.
+  expect(readFileSync(`/proc/${started.pid}/maps`, 'utf8')).not.toContain('tensorflow');
   const page = await fetch(address);
   expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('<script type="module"')]);
   const second = await runCommand('view-runs', folder, '--port', new URL(address).port);
@@ -287,6 +290,7 @@ test('bad input is named in one line, exit code 2', async () => {
     [[folder, '--port', '0'], /It takes a whole number from 1 to 65535/],
     [[folder, '--port', 'http'], /It takes a whole number/],
     [[folder, '--report', '--open'], /--report serves no page/],
+    [[folder, '--report', '--trust-modules'], /--report serves no page/],
     [[join(place, 'outside'), '--report', '--port', '8000'], /--report serves no page/],
     [[''], /It takes a path/],
   ];

@@ -5,11 +5,12 @@ import { CurvesPage, defaultCurves, lineKey, OF_AGENTS, oneEnvironment } from '.
 import { button, make, setText } from './dom.ts';
 import { visible } from './format.ts';
 import { isDark, Palette } from './palette.ts';
-import { hashOf, type Place, readPlace } from './place.ts';
+import { hashOf, NOTHING_WATCHED, type Place, readPlace } from './place.ts';
 import { RunListView } from './run-list.ts';
 import { RunPage } from './run-page.ts';
 import { SettingsPage } from './settings-page.ts';
 import { Store } from './store.ts';
+import { WatchPage } from './watch-page.ts';
 
 const REFRESH_MS = 2000;
 /** While many runs are read, what has come is drawn so often. */
@@ -22,6 +23,7 @@ const palette = new Palette();
 const curvesPage = new CurvesPage(store, palette, go);
 const settingsPage = new SettingsPage();
 const runPage = new RunPage();
+const watchPage = new WatchPage(go);
 
 interface Page {
   readonly title: string;
@@ -44,11 +46,22 @@ const pages: Readonly<Record<string, Page>> = {
     element: runPage.element,
     async show(place, [run]) {
       if (run !== undefined) {
-        runPage.show(run, await store.detailsOf(run), hashOf({ ...place, page: 'curves', runs: [run.id] }));
+        const addressOf = (change: Partial<Place>) => hashOf({ ...place, ...change, runs: [run.id] });
+        runPage.show(run, await store.detailsOf(run), addressOf);
       } else runPage.element.replaceChildren(make('p', {}, 'There is no such run.'));
     },
   },
+  watch: {
+    title: 'Watch',
+    element: watchPage.element,
+    async show(place, [run]) {
+      if (run !== undefined) watchPage.show(place, run, await store.detailsOf(run));
+      else main.replaceChildren(make('p', {}, 'There is no such run.'));
+    },
+  },
 };
+/** Pages of a single run: what is chosen for comparison stays as it is. */
+const OF_ONE_RUN = ['run', 'watch'];
 
 /** What is chosen for comparison: a look at one run leaves it as it is. */
 let chosen: readonly string[] | undefined;
@@ -57,9 +70,9 @@ let place = readPlace(location.hash);
 const list = new RunListView({
   onChoose: (runs) => {
     chosen = runs;
-    go({ page: place.page === 'run' ? 'curves' : place.page, runs });
+    go({ page: OF_ONE_RUN.includes(place.page) ? 'curves' : place.page, runs });
   },
-  addressOf: (id) => hashOf({ ...place, page: 'run', runs: [id] }),
+  addressOf: (id) => hashOf({ ...place, ...NOTHING_WATCHED, page: 'run', runs: [id] }),
 });
 const folder = make('h1');
 const status = make('p', { className: 'status', role: 'status' });
@@ -83,11 +96,11 @@ document.querySelector('.skip')!.addEventListener('click', (event) => {
 
 window.addEventListener('hashchange', () => {
   place = readPlace(location.hash);
-  if (place.page !== 'run') chosen = place.runs;
+  if (!OF_ONE_RUN.includes(place.page)) chosen = place.runs;
   void show();
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => void show());
-if (place.page !== 'run') chosen = place.runs;
+if (!OF_ONE_RUN.includes(place.page)) chosen = place.runs;
 void refresh();
 
 /** Goes somewhere else on the page; the address says where, so that it can be kept and sent on. */
@@ -117,14 +130,14 @@ async function show(): Promise<void> {
   const page = pages[name] ?? pages.curves;
   const compared = chosen ?? newestAlike(runs);
   const isChosen = new Set(compared);
-  const shown = runs.filter(({ id }) => (name === 'run' ? place.runs?.includes(id) : isChosen.has(id)));
+  const shown = runs.filter(({ id }) => (OF_ONE_RUN.includes(name) ? place.runs?.includes(id) : isChosen.has(id)));
   const comparedRuns = runs.filter(({ id }) => isChosen.has(id));
   palette.keep([...new Set(comparedRuns.map((run) => lineKey(run, place.isMean)))].sort());
   list.show(runs, isChosen, (run) => palette.styleOf(lineKey(run, place.isMean)));
   setText(folder, visible(store.list.folder));
   document.title = `${visible(store.list.folder)}: runs`;
   for (const tab of tabs) {
-    tab.href = hashOf({ ...place, page: tab.dataset.page!, runs: chosen });
+    tab.href = hashOf({ ...place, ...NOTHING_WATCHED, page: tab.dataset.page!, runs: chosen });
     if (pages[tab.dataset.page!] === page) tab.ariaCurrent = 'page';
     else tab.removeAttribute('aria-current');
   }

@@ -16,7 +16,15 @@ export interface Place {
   /** Whether runs that differ in the seed alone are one line. */
   readonly isMean: boolean;
   readonly isPublished: boolean;
+  /** What is watched: a recording of the run by its file's name; else, where `isLive`, what its agent plays now. */
+  readonly recording: string | undefined;
+  readonly isLive: boolean;
+  /** Whose network is asked: `best`, or an agent step; undefined: the newest. */
+  readonly checkpoint: string | undefined;
 }
+
+/** What other pages leave out of their addresses. */
+export const NOTHING_WATCHED = { recording: undefined, isLive: false, checkpoint: undefined } as const;
 
 /** Reads the part of an address behind its #. Whatever cannot be understood is as if it were not there. */
 export function readPlace(hash: string): Place {
@@ -32,11 +40,15 @@ export function readPlace(hash: string): Place {
     smoothing: smoothing >= 0 && smoothing < 1 ? smoothing : 0,
     isMean: values.get('mean') !== 'no',
     isPublished: values.get('published') !== 'no',
+    recording: values.get('recording') ?? undefined,
+    isLive: values.has('live'),
+    checkpoint: values.get('checkpoint') ?? undefined,
   };
 }
 
 /** The address of a place. */
-export function hashOf({ page, runs, curves, axis, smoothing, isMean, isPublished }: Place): string {
+export function hashOf(place: Place): string {
+  const { page, runs, curves, axis, smoothing, isMean, isPublished, recording, isLive, checkpoint } = place;
   const values = new URLSearchParams();
   // An empty list is another thing than none.
   for (const run of runs?.length === 0 ? [''] : (runs ?? [])) values.append('run', run);
@@ -45,6 +57,9 @@ export function hashOf({ page, runs, curves, axis, smoothing, isMean, isPublishe
   if (smoothing > 0) values.set('smooth', String(smoothing));
   if (!isMean) values.set('mean', 'no');
   if (!isPublished) values.set('published', 'no');
+  if (recording !== undefined) values.set('recording', recording);
+  if (isLive) values.set('live', '');
+  if (checkpoint !== undefined) values.set('checkpoint', checkpoint);
   const query = values.toString();
   return `#/${page}${query === '' ? '' : `?${query}`}`;
 }

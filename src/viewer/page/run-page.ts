@@ -2,6 +2,7 @@
 import type { RunDetails, RunRow } from '../api.ts';
 import { make, scrolling, table } from './dom.ts';
 import { bytes, duration, visible } from './format.ts';
+import { NOTHING_WATCHED, type Place } from './place.ts';
 import { aboutRun } from './run-list.ts';
 
 type Rows = readonly (readonly [string, string])[];
@@ -10,12 +11,13 @@ export class RunPage {
   readonly element = make('div', { className: 'details' });
   private shown = '';
 
-  /** @param curvesAddress Where its curves are shown. */
-  show(run: RunRow, details: RunDetails, curvesAddress: string): void {
+  /** @param addressOf The address of another place about this run. */
+  show(run: RunRow, details: RunDetails, addressOf: (change: Partial<Place>) => string): void {
     const key = JSON.stringify([run, details]);
     if (key === this.shown) return;
     this.shown = key;
     const name = visible(run.name);
+    const watchAddress = (what: Partial<Place>) => addressOf({ ...NOTHING_WATCHED, page: 'watch', ...what });
     const report = make('a', { href: fileAddress('report', { run: run.id }), target: '_blank' }, 'report.html');
     this.element.replaceChildren(
       make('h2', {}, name),
@@ -24,7 +26,8 @@ export class RunPage {
       make(
         'p',
         { className: 'links' },
-        make('a', { href: curvesAddress }, 'its curves alone'),
+        make('a', { href: addressOf({ ...NOTHING_WATCHED, page: 'curves' }) }, 'its curves alone'),
+        canPlay(run, details) ? make('a', { href: watchAddress({ isLive: true }) }, 'watch it play') : null,
         details.hasReport ? report : null,
       ),
       ...facts('Run', [
@@ -38,10 +41,15 @@ export class RunPage {
       ...facts('Versions', details.packages),
       ...checkpoints(details),
       ...pictures(run, details),
-      ...recordings(run, details),
+      ...recordings(run, details, (recording) => watchAddress({ recording })),
       ...facts('Settings', details.settings),
     );
   }
+}
+
+/** Whether its newest network can play in an environment of its own. */
+function canPlay({ kind }: RunRow, { checkpoints: all }: RunDetails): boolean {
+  return kind === 'agent' && all.some(({ isBest }) => !isBest);
 }
 
 function facts(title: string, rows: Rows): HTMLElement[] {
@@ -77,16 +85,21 @@ function pictures(run: RunRow, { pictures: all }: RunDetails): HTMLElement[] {
   return [make('h3', {}, 'Pictures'), make('div', { className: 'pictures' }, ...shown)];
 }
 
-function recordings(run: RunRow, { recordings: all }: RunDetails): HTMLElement[] {
+function recordings(
+  run: RunRow,
+  { recordings: all }: RunDetails,
+  watchAddress: (recording: string) => string,
+): HTMLElement[] {
   if (all.length === 0) return [];
   const rows = all.map(({ name, bytes: size }) => [
     make('a', { href: fileAddress('file', { run: run.id, part: 'recordings', name }), download: name }, visible(name)),
     bytes(size),
+    make('a', { href: watchAddress(name), ariaLabel: `watch ${visible(name)}` }, 'watch'),
   ]);
   return [
     make('h3', {}, 'Recordings'),
-    make('p', {}, 'To see or film one: npm run replay-episode -- FILE --video FILE.mp4'),
-    scrolling('recordings', table(['episode', 'size'], rows)),
+    make('p', {}, 'To film one: npm run replay-episode -- FILE --video FILE.mp4'),
+    scrolling('recordings', table(['episode', 'size', 'what the network says'], rows)),
   ];
 }
 

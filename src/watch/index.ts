@@ -1,0 +1,1 @@
+export { WatchRoom, type WatchRoomOptions } from './room.ts';
