@@ -37,7 +37,7 @@ export function siteAddress(href, page) {
 /** @param {string} page a page's file @returns {string} its name on the site */
 const inDocsOf = (page) => relative(docs, page).replace('.md', '');
 
-/** @param {import('markdown-it').default} markdown */
+/** @param {import('vitepress').MarkdownRenderer} markdown */
 export function repositoryLinks(markdown) {
   markdown.core.ruler.push('repository-links', ({ tokens, env }) => {
     for (const { children } of tokens) {

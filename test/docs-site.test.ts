@@ -128,9 +128,9 @@ describe.skipIf(!isLong)(`the site${isLong ? '' : ` (${NEEDS_ASKING})`}`, () => 
       const page = await context.newPage();
       onTestFinished(() => page.close());
       await page.setViewportSize({ width: 1280, height: 900 });
-      await page.goto(`${address}tutorial.html`);
-      await page.keyboard.press('Control+K');
-      await page.locator('input[type=search]').fill('dataDependentInit');
+      await page.goto(`${address}tutorial.html`, { waitUntil: 'networkidle' });
+      await page.locator('#local-search button').click();
+      await page.locator('#localsearch-input').fill('dataDependentInit');
       await page.locator('.results a[href*="api/weightnorm-rl/weightnorm"]').first().waitFor();
     });
   });

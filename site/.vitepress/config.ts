@@ -14,7 +14,7 @@ export default defineConfig({
   // Without one, browsers ask for /favicon.ico.
   head: [['link', { rel: 'icon', href: 'data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg"/>' }]],
   markdown: {
-    config: (markdown) => void markdown.use(repositoryLinks),
+    config: repositoryLinks,
     // Headings have the names that links to them have elsewhere: those of GitHub.
     anchor: { slugify },
     theme: { light: 'github-light-high-contrast', dark: 'github-dark' },
