@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { brokenLinks } from '../site/built-links.mjs';
 import { siteAddress } from '../site/repository-links.mjs';
 import { findChromium, NEEDS_CHROMIUM } from './browser/chromium.ts';
@@ -54,10 +54,12 @@ test.each([
   expect([code, stdout, stderr]).toEqual([2, '', `${reason}: see "npm run docs -- --help".\n`]);
 });
 
-describe.skipIf(!isLong)(`the site${isLong ? '' : ` (${NEEDS_ASKING})`}`, () => {
+describe('the site', () => {
   let server: Started;
   let address: string;
+  beforeEach(({ skip }) => skip(!isLong, NEEDS_ASKING));
   beforeAll(async () => {
+    if (!isLong) return;
     server = start(process.execPath, [join(mainRoot, 'site/docs.mjs'), '--serve']);
     const told = () => /http:\/\/127\.0\.0\.1:\d+\//.exec(server.output.stdout)?.[0];
     // Far longer than other programs take to start: it builds first.
@@ -70,6 +72,7 @@ describe.skipIf(!isLong)(`the site${isLong ? '' : ` (${NEEDS_ASKING})`}`, () => 
     address = told()!;
   });
   afterAll(async () => {
+    if (!isLong) return;
     server.child.kill('SIGINT');
     expect((await server.ended).code).toBe(0);
   });
@@ -84,17 +87,19 @@ describe.skipIf(!isLong)(`the site${isLong ? '' : ` (${NEEDS_ASKING})`}`, () => 
   });
 
   const browser = findChromium();
-  describe.skipIf(!browser)(`in a browser${browser ? '' : ` (${NEEDS_CHROMIUM})`}`, () => {
+  describe('in a browser', () => {
     let context: BrowserContext;
     let profile: string;
+    beforeEach(({ skip }) => skip(!browser, NEEDS_CHROMIUM));
     beforeAll(async () => {
+      if (!isLong || !browser) return;
       profile = mkdtempSync(join(tmpdir(), 'site-profile-'));
       const args = ['--headless', '--no-sandbox', '--disable-gpu'];
-      context = await chromium.launchPersistentContext(profile, { executablePath: browser!, args });
+      context = await chromium.launchPersistentContext(profile, { executablePath: browser, args });
     });
     afterAll(async () => {
       await context?.close();
-      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+      if (profile !== undefined) rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
     });
 
     test.each([
