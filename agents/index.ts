@@ -1,5 +1,8 @@
-// Agents: training, resuming and evaluating them by their names, and the parts that agents of one's own are made of.
-
+/**
+ * Agents: training, resuming and evaluating them by their names, and the parts that agents of one's own are made
+ * of.
+ * @module weightnorm-rl/agents
+ */
 export {
   AGENT_STEPS,
   type Agent,

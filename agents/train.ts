@@ -102,6 +102,7 @@ export async function evaluate({
 
 /**
  * Writes the agent of a run's checkpoint in a format of other programs.
+ * @param options What is exported, and where to.
  * @param options.format `tfjs`, `saved-model`, `onnx` or `safetensors`.
  * @returns What was written.
  * @throws As `resume`; FileError where `out` is there already; ExportError for a network that cannot be exported;

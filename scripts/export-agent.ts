@@ -36,7 +36,7 @@ oldest frame first, and give "q_values" [n, actions] and, of agents that learn d
 README.md is a model card as Hugging Face reads it; replay.mp4 one episode of an Atari game without random actions.
 
 Examples:
-  export-agent --run runs/Enduro-fast-seed1 --format onnx exported/enduro
+  export-agent --run runs/Enduro-fast-seed1 --format onnx enduro-onnx
   export-agent --run runs/Enduro-fast-seed1 --format tfjs --checkpoint best --no-video web/enduro`,
   );
 

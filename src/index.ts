@@ -1,4 +1,7 @@
-// What everything else is made of: networks, losses, optimizers, generators, compiled steps, settings.
+/**
+ * What everything else is made of: networks, losses, optimizers, generators, compiled steps, settings.
+ * @module weightnorm-rl
+ */
 export {
   DamagedFileError,
   MissingFileError,

@@ -26,4 +26,5 @@ export const dqnSchema = z.strictObject({
   ...runSettings,
 });
 
+/** These settings, by name. */
 export type DqnSettings = z.infer<typeof dqnSchema>;

@@ -32,4 +32,5 @@ export const iqnSchema = z.strictObject({
   ...runSettings,
 });
 
+/** These settings, by name. */
 export type IqnSettings = z.infer<typeof iqnSchema>;

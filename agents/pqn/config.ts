@@ -22,6 +22,7 @@ export const pqnSchema = z.strictObject({
   ...runSettings,
 });
 
+/** These settings, by name. */
 export type PqnSettings = z.infer<typeof pqnSchema>;
 
 /** Steps in a minibatch. */

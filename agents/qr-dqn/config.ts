@@ -23,4 +23,5 @@ export const qrDqnSchema = z.strictObject({
   ...runSettings,
 });
 
+/** These settings, by name. */
 export type QrDqnSettings = z.infer<typeof qrDqnSchema>;

@@ -1,4 +1,7 @@
-// Environments written in TypeScript, without a sidecar: nothing here needs Node, so it runs in a browser too.
+/**
+ * Environments written in TypeScript, without a sidecar: nothing here needs Node, so it runs in a browser too.
+ * @module gymnasium-js-bridge/environments
+ */
 export { atariGame, isAtariId } from './atari-names.ts';
 export { CartPole } from './cart-pole.ts';
 export { episodeSeed } from './episode-seed.ts';

@@ -1,3 +1,8 @@
+/**
+ * Vector environments: Atari and Gymnasium behind a Python sidecar, and environments that are written in
+ * TypeScript.
+ * @module gymnasium-js-bridge
+ */
 export { atariGame, isAtariId } from './atari-names.ts';
 export { CartPole } from './cart-pole.ts';
 export { episodeSeed } from './episode-seed.ts';

@@ -8,7 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { checkDiskSpace, SetupFault } from './faults.mjs';
 import { findProgram, runTool } from './tools.mjs';
 
-const neededBytes = 0.8e9;
+const neededBytes = 1.1e9;
 
 export const title = 'npm packages';
 

@@ -51,5 +51,6 @@ export interface AgentDefinition<S extends AgentSettings = AgentSettings> extend
   actionValues(network: tf.LayersModel, states: tf.Tensor, settings: S): tf.Tensor2D;
 }
 
+/** An agent of any settings, as the registry holds them. */
 // biome-ignore lint/suspicious/noExplicitAny: each definition's functions take its own settings
 export type AnyAgentDefinition = AgentDefinition<any>;

@@ -31,8 +31,10 @@ export const protocols = {
   },
 } as const;
 
+/** The name of a protocol. */
 export type ProtocolName = keyof typeof protocols;
 
+/** What is evaluated, over how many episodes, and how they are played. */
 export interface EvaluateAgentOptions {
   runDir: string;
   episodes: number;
@@ -60,6 +62,7 @@ export interface EvaluateAgentOptions {
   signal?: AbortSignal;
   /** Hears what the user should know, a line each. */
   note?: (line: string) => void;
+  /** Hears of each episode that has ended, and its number, from 0 on. */
   onEpisode?: (episode: FinishedEpisode, number: number) => void;
 }
 

@@ -35,6 +35,7 @@ export const explorationStateSchema = z.union([
     remainingSteps: z.array(z.int().min(0)),
   }),
 ]);
+/** Such a state. */
 export type ExplorationState = z.infer<typeof explorationStateSchema>;
 
 /** Decides in which environments an agent explores, and with which action. */

@@ -9,6 +9,7 @@ export interface Learner<D extends StepDefinitions> {
   pull(): void;
   /** Takes the tf.Variables' values over into the graph, after they were changed outside the steps. */
   push(): void;
+  /** What a checkpoint holds: the values of the variables, brought from the graph. */
   getState(): State;
   /** @throws StateError for a state of other variables. */
   setState(state: Pick<State<StoredTensors>, 'tensors'>): void;
@@ -19,6 +20,7 @@ export interface Learner<D extends StepDefinitions> {
 /**
  * Compiles the steps of an agent, and keeps the state of their variables.
  * @param definitions Steps made with `defineStep`.
+ * @param options The variables, how precisely products are computed, and what the learner owns.
  * @param options.variables Everything that the steps change, under the names that a checkpoint has for it.
  * @param options.owned Is disposed with the learner: networks, an optimizer.
  */

@@ -13,6 +13,7 @@ import { stateOptions, statesInput } from './states.ts';
 export interface Player {
   /** Greedy actions for the states of all environments, [numEnvs, frameStack, ...frameShape]. */
   act(states: FrameArray): ArrayLike<number>;
+  /** Frees the network and the graph. */
   dispose(): void;
 }
 

@@ -4,6 +4,7 @@ export function linearDecay(step: number, start: number, end: number, duration: 
   return start + (end - start) * progress;
 }
 
+/** The names of the courses that a learning rate can take from the start of learning to the end of the run. */
 export const LEARNING_RATE_SCHEDULES = ['constant', 'linear', 'cosine'] as const;
 
 /** The settings that a learning rate follows from. */

@@ -165,8 +165,10 @@ const agentSchema = z.strictObject({ ...environmentSettings, ...networkSettings,
 export type AgentSettings = z.infer<typeof agentSchema>;
 
 const explorationSchema = z.strictObject(explorationSettings);
+/** The settings of {@link explorationSettings}, by name. */
 export type ExplorationSettings = z.infer<typeof explorationSchema>;
 const optimizerSchema = z.strictObject(optimizerSettings);
+/** The settings of {@link optimizerSettings}, by name. */
 export type OptimizerSettings = z.infer<typeof optimizerSchema>;
 
 /** What the presets for frames share: the environment of Mnih et al. 2015, and what a run writes. */

@@ -118,6 +118,9 @@ export async function resumeAgentRun(
 
 /**
  * The agent of the run in a folder, and its settings.
+ * @param folder The run folder.
+ * @param find Gives the definition of an agent by its name.
+ * @param options What the folder alone does not decide.
  * @param options.env Environments that were handed in: a run in one that is written in TypeScript needs it.
  * @param options.trusted Whether a Python module that the folder names may be imported.
  * @throws SettingError; DamagedFileError; RunFolderError.

@@ -45,6 +45,7 @@ export interface ValueAgentOptions<S extends ValueSettings>
   readonly takesLoss?: boolean;
   /** Makes networks; those of the settings unless given. */
   readonly networks?: {
+    /** Makes the networks of given settings. */
     factory(settings: S): NetworkFactory;
     /** What they take to be initialised from data, for stacked states. */
     inputsFor(network: tf.LayersModel, states: tf.Tensor, settings: S): tf.Tensor[];

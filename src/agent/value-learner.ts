@@ -48,6 +48,7 @@ export interface Learned {
 /** The typed arrays of these: what a replay's minibatch must have. */
 export type LearnableBatch = { readonly [K in keyof TransitionInputs]: FrameArray | Int32Array };
 
+/** What a learner of action values is made of: networks, optimizer, replay, and the update. */
 export interface ValueLearnerOptions {
   readonly networks: ValueNetworks;
   /** That of the online network. */
@@ -94,6 +95,7 @@ export interface ValueLearner {
   inputsFor(states: tf.Tensor): tf.Tensor[];
   /** The online network, with the weights that it has now. */
   currentNetwork(): tf.LayersModel;
+  /** What a checkpoint holds: both networks and the optimizer, brought from the graph. */
   getState(): State;
   /** @throws StateError for a state of other networks. */
   setState(state: Pick<State<StoredTensors>, 'tensors'>): void;

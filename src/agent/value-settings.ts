@@ -91,10 +91,13 @@ const valueSchema = z.strictObject({
 export type ValueSettings = z.infer<typeof valueSchema>;
 
 const prioritySchema = z.strictObject(prioritySettings);
+/** The settings of {@link prioritySettings}, by name. */
 export type PrioritySettings = z.infer<typeof prioritySchema>;
 const headSchema = z.strictObject(headSettings);
+/** The settings of {@link headSettings}, by name. */
 export type HeadSettings = z.infer<typeof headSchema>;
 const munchausenSchema = z.strictObject(munchausenSettings);
+/** The settings of {@link munchausenSettings}, by name. */
 export type MunchausenSettings = z.infer<typeof munchausenSchema>;
 
 /** Every step as likely as every other; what beta would be is that of Schaul et al. 2016. */

@@ -9,11 +9,18 @@ export type Policy = (states: FrameArray) => ArrayLike<number>;
 
 /** Hears every step of an episode, to record it. */
 export interface EpisodeListener {
+  /** Called once, before the first step. */
   start(firstObservation: ObservationArray): void;
+  /**
+   * Called with each action, the unclipped reward and the observation that it led to, `finalObservation` in the
+   * last one.
+   */
   step(action: number, reward: number, observation: ObservationArray): void;
+  /** Called once, at the end. */
   finish(episode: FinishedEpisode): unknown;
 }
 
+/** What is played: environments, a policy, and how many episodes. */
 export interface PlayOptions {
   env: VectorEnv;
   policy: Policy;
@@ -26,6 +33,7 @@ export interface PlayOptions {
   frameShape: readonly number[];
   /** Made for each episode, numbered from 0, where given. */
   listen?: (episode: number) => EpisodeListener;
+  /** Hears of each episode that has ended, and its number, from 0 on. */
   onEpisode?: (episode: FinishedEpisode, number: number) => void;
   signal?: AbortSignal;
 }

@@ -8,6 +8,10 @@ export interface ReturnSummary {
   maxReturn: number;
 }
 
+/**
+ * Statistics of returns.
+ * @param returns Unclipped, in any order, at least one.
+ */
 export function summarizeReturns(returns: readonly number[]): ReturnSummary {
   const sorted = [...returns].sort((a, b) => a - b);
   const meanReturn = sorted.reduce((sum, value) => sum + value, 0) / sorted.length;

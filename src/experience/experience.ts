@@ -15,6 +15,7 @@ import { EpisodeLog } from './episode-log.ts';
 import { packEpisodes, unpackEpisodes } from './episode-tensors.ts';
 import { asFrames, FrameStacks } from './frame-stacks.ts';
 
+/** How what environments give becomes experience. */
 export interface ExperienceOptions {
   /** The learner sees the sign of the reward; scores stay unclipped. */
   clipRewards: boolean;
@@ -175,6 +176,10 @@ export class Experience<M extends Memory = Replay> {
     return asFrames(observations.subarray(lane * size, (lane + 1) * size), this.replay.options.dtype);
   }
 
+  /**
+   * What a checkpoint holds: seeds and actions of the episodes that the replay covers, and the state of its
+   * sampler.
+   */
   getState(): State {
     const extents = this.replay.storage.extents();
     const sampler = this.replay.sampler.getState();

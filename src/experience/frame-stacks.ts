@@ -26,6 +26,12 @@ export class FrameStacks {
     this.states = newFrames(dtype, lanes * this.stackSize);
   }
 
+  /**
+   * Puts an observation on the stack of an environment, in place of its oldest.
+   * @param lane The environment, from 0 on.
+   * @param frame [...frameShape]
+   * @param startsEpisode Whether it is the first of an episode: the frames before it become zeros.
+   */
   push(lane: number, frame: FrameArray, startsEpisode: boolean): void {
     const start = lane * this.stackSize;
     const end = start + this.stackSize;

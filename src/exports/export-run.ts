@@ -26,6 +26,7 @@ const FILM = 'replay.mp4';
 /** Emulator frames of an agent step of an Atari game. */
 const FRAME_SKIP = 4;
 
+/** What is exported, in which format, and where to. */
 export interface ExportAgentOptions {
   readonly runDir: string;
   /** A folder that is not there yet. */
@@ -56,6 +57,7 @@ export interface ExportedTensor {
   readonly dtype: 'float32';
 }
 
+/** What was written, and how the exported graph is called. */
 export interface ExportedRun {
   readonly out: string;
   readonly format: ExportFormat;

@@ -7,6 +7,7 @@ import { writeTfjsGraph } from './tfjs.ts';
 
 /** How agents are exported. */
 export const EXPORT_FORMATS = ['tfjs', 'saved-model', 'onnx', 'safetensors'] as const;
+/** The name of a format. */
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /** @throws SettingError for a name that is no format, with what was probably meant. */

@@ -2,6 +2,7 @@ import type * as tf from '@tensorflow/tfjs';
 
 /** Functions of each error: what a regression to targets can lower. */
 export const REGRESSION_LOSSES = ['huber', 'squared'] as const;
+/** The name of such a function. */
 export type RegressionLoss = (typeof REGRESSION_LOSSES)[number];
 
 /**

@@ -15,6 +15,7 @@ const LEAK = 0.1;
  */
 const KERNEL_STD = 0.05;
 
+/** What a ConvPool-CNN-C can be asked for. */
 export interface ConvPoolCnnCOptions {
   /** The paper's arms are 'none', 'weight', 'batch', 'mean-only-batch' and 'weight+mean-only-batch'. */
   normalization: Normalization;
@@ -47,6 +48,7 @@ export interface ConvPoolCnnC {
    * `noisy.apply(inputs, { training: true })`, initialised by `dataDependentInit(noisy, inputs)`.
    */
   readonly noisy: tf.LayersModel;
+  /** The shapes of the three arrays of noise that `noisy` takes beside `batch` images, by name. */
   noiseShapes(batch: number): ConvPoolCnnCNoiseShapes;
   /** Frees the weights, which both models share. */
   dispose(): void;

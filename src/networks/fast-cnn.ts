@@ -11,6 +11,7 @@ const GROUP_FILTERS = [64, 256, 256];
 /** airbench's factor of the logits. */
 export const LOGIT_SCALE = 1 / 9;
 
+/** What a fast CNN can be asked for. */
 export interface FastCnnOptions {
   normalization: Normalization;
   /** Factor of the 64 and 256 maps of the groups, rounded; 1 is airbench94's network. */
@@ -22,6 +23,7 @@ export interface FastCnnOptions {
   seed: number;
 }
 
+/** The network of airbench94 (Jordan 2024) for images of 32 x 32 pixels. */
 export interface FastCnn {
   /**
    * Images, whitened or standardised, [batch, 32, 32, 3], to logits [batch, classes].

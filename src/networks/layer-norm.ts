@@ -7,6 +7,7 @@ import { classOf } from '../weightnorm/plain-layers.ts';
  * by themselves, or `all`, all units of all positions of an example.
  */
 export const LAYER_NORMS = ['none', 'channels', 'all'] as const;
+/** The name of one of them. */
 export type LayerNorm = (typeof LAYER_NORMS)[number];
 
 /**

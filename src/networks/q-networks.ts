@@ -13,6 +13,7 @@ import { layerNoise } from './noise.ts';
  */
 const KERNEL_INITIALIZER = 'heNormal';
 
+/** What every Q-network can be asked for. */
 export interface QNetworkOptions {
   numActions: number;
   /** How many numbers stand for each action: 1, its value, unless given. The output is [batch, actions x this]. */
@@ -59,6 +60,7 @@ export const IMAGE_NETWORKS = {
   /** Young & Tian 2019 (arXiv:1903.03176, section 3), with 128: [batch, 8, 8, 16] for channels of 10 x 10. */
   minatar: [{ filters: 16, kernelSize: 3, strides: 1 }],
 } satisfies Record<string, Convolutions>;
+/** The name of a stack of convolutions for images: `nature` and `nips` for Atari, `minatar` for MinAtar. */
 export type ImageNetwork = keyof typeof IMAGE_NETWORKS;
 
 /**
@@ -92,6 +94,7 @@ function imageFeatures(convolutions: Convolutions, options: ImageOptions): Featu
   return { input: { name: 'pixels', shape: inputShape }, layers };
 }
 
+/** What a Q-network of dense layers can be asked for. */
 export interface MlpOptions extends QNetworkOptions {
   /** Elements of a (stacked, flattened) state. */
   inputSize: number;

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { complement, type UpdateRule } from './update-rule.ts';
 
+/** Adam (Kingma & Ba 2015). */
 export interface AdamConfig {
   readonly name: 'adam';
   readonly learningRate: number;

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { complement, type UpdateRule } from './update-rule.ts';
 
+/** Adamax (Kingma & Ba 2015, section 7.1): the running maximum of the gradients in place of their variance. */
 export interface AdamaxConfig {
   readonly name: 'adamax';
   readonly learningRate: number;

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { complement, type UpdateRule } from './update-rule.ts';
 
+/** RMSProp that divides by the deviation of the gradient from its running mean, as Mnih et al. 2015 trained with. */
 export interface CenteredRmsPropConfig {
   readonly name: 'centered-rmsprop';
   readonly learningRate: number;

@@ -7,14 +7,20 @@ import { type RAdamConfig, rAdamRule } from './radam.ts';
 import { type SgdConfig, sgdRule } from './sgd.ts';
 import type { UpdateRule, UpdateTarget } from './update-rule.ts';
 
+/** An optimizer by its name, with its numbers. */
 export type OptimizerConfig = AdamConfig | AdamaxConfig | CenteredRmsPropConfig | RAdamConfig | SgdConfig;
 
+/** A variable under the name that checkpoints know it by. */
 export interface NamedVariable {
   /** Stable name, unique in the optimizer; slots are named after it. */
   readonly name: string;
   readonly variable: tf.Variable;
 }
 
+/**
+ * An optimizer over given variables, all of whose state is in variables too, so that a compiled step may contain
+ * it.
+ */
 export interface Optimizer {
   readonly name: OptimizerConfig['name'];
   /** As configured. */

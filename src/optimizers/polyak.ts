@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { NamedVariable } from './optimizer.ts';
 
+/** Running averages of variables, such as those that are evaluated in place of the newest weights. */
 export interface PolyakAverage {
   /** The averages by stable name, `<variable>/average`, and `updates`, their number so far: for checkpoints. */
   readonly slots: Readonly<Record<string, tf.Variable>>;

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { complement, type UpdateRule } from './update-rule.ts';
 
+/** Rectified Adam (Liu et al. 2020). */
 export interface RAdamConfig {
   readonly name: 'radam';
   readonly learningRate: number;

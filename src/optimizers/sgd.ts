@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { UpdateRule } from './update-rule.ts';
 
+/** Gradient descent, with momentum or without. */
 export interface SgdConfig {
   readonly name: 'sgd';
   readonly learningRate: number;

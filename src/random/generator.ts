@@ -48,6 +48,7 @@ export class Generator {
     return uniformInt(this.source, 0, n - 1);
   }
 
+  /** The state, a list of integers, from which `setState` goes on with the same numbers. */
   getState(): number[] {
     return [...this.source.getState()];
   }

@@ -8,10 +8,12 @@ import { z } from 'zod';
 import { DamagedFileError } from '../files/errors.ts';
 import { readSafetensors, type SafetensorsTensor, writeSafetensors } from '../files/safetensors.ts';
 
+/** How the names of recordings end. */
 export const RECORDING_EXTENSION = '.episode.safetensors';
 const FORMAT = 'weightnorm-rl episode';
 const FORMAT_VERSION = '1';
 
+/** An episode as its file holds it: what it takes to emulate it again, and hashes to compare the result with. */
 export interface EpisodeRecording {
   settings: EnvSettings;
   /** Versions of the Python packages that emulated: ale-py, gymnasium, numpy. */

@@ -1,3 +1,7 @@
+/**
+ * Recordings of episodes: writing and reading them, verifying them by playing them again, filming them.
+ * @module weightnorm-rl/recording
+ */
 export {
   type EpisodeRecording,
   frameHash,

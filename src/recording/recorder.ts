@@ -32,6 +32,7 @@ export class EpisodeRecorder {
   }
 
   /**
+   * Takes a step into the recording.
    * @param observation What the action led to: where the episode ended, its `finalObservation`, not the first one of
    * the next.
    */
@@ -43,6 +44,12 @@ export class EpisodeRecorder {
     this.frameHashes.push(frameHash(observation));
   }
 
+  /**
+   * Ends the episode.
+   * @param episode What the environment says of it.
+   * @returns The recording, ready to be written.
+   * @throws Error where the episode has another number of agent steps than were recorded.
+   */
   finish(episode: FinishedEpisode): EpisodeRecording {
     if (episode.lengthSteps !== this.actions.length) {
       throw new Error(

@@ -9,6 +9,7 @@ import {
 } from 'gymnasium-js-bridge';
 import { type EpisodeRecording, frameHash } from './episode-file.ts';
 
+/** How an episode is emulated again. */
 export interface EmulationOptions {
   /** Called after every agent step with the number of steps done. */
   onProgress?: (agentSteps: number) => void;
@@ -35,6 +36,7 @@ export interface Difference {
   emulated: string;
 }
 
+/** Whether an episode played again is the one that was recorded. */
 export interface Verification {
   equal: boolean;
   /** The first difference, where there is one. */

@@ -13,6 +13,7 @@ import type { EmulationOptions } from './verify.ts';
  */
 export const GIF_FRAMES_PER_SECOND = 20;
 
+/** How an episode is filmed, and where to. */
 export interface VideoOptions extends EmulationOptions {
   /** File to write; an existing one is replaced once the new one is complete. */
   path: string;

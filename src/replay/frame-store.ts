@@ -1,3 +1,4 @@
+/** Frames of observations, row-major: bytes for pictures, else floats. */
 export type FrameArray = Uint8Array | Float32Array;
 
 /**
@@ -5,6 +6,7 @@ export type FrameArray = Uint8Array | Float32Array;
  * smaller.
  */
 export const REPLAY_COMPRESSIONS = ['none', 'delta'] as const;
+/** The name of a way. */
 export type ReplayCompression = (typeof REPLAY_COMPRESSIONS)[number];
 
 /**
@@ -29,6 +31,7 @@ export interface FrameStoreOptions {
   dtype: 'uint8' | 'float32';
 }
 
+/** Frames of zeros: `elements` numbers of the type `dtype`. */
 export function newFrames(dtype: 'uint8' | 'float32', elements: number): FrameArray {
   return dtype === 'uint8' ? new Uint8Array(elements) : new Float32Array(elements);
 }

@@ -1,3 +1,7 @@
+/**
+ * Experience replay: frames, transitions, and samplers that choose what is learned from.
+ * @module weightnorm-rl/replay
+ */
 export { type FrameArray, newFrames, REPLAY_COMPRESSIONS, type ReplayCompression } from './frame-store.ts';
 export type { TransitionBatch } from './n-step.ts';
 export { type ReplayOptions, replayBytes } from './options.ts';

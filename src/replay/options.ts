@@ -1,6 +1,7 @@
 import { DELTA_INDEX_BYTES } from './delta-frames.ts';
 import type { ReplayCompression } from './frame-store.ts';
 
+/** The sizes of a replay, and what its transitions are. */
 export interface ReplayOptions {
   /** Rows (agent steps) held, over all lanes. */
   capacity: number;

@@ -5,9 +5,11 @@ import { SumTree } from './sum-tree.ts';
 
 /** Numbers in [0, 1), with a state that a checkpoint keeps. */
 export interface UniformSource extends Omit<RandomSource, 'integer'> {
+  /** A number in [0, 1). */
   uniform(): number;
 }
 
+/** How strongly priorities decide, and where chance comes from. */
 export interface PrioritizedOptions {
   /** Those of the replay: they decide which rows are held. */
   readonly replay: Pick<ReplayOptions, 'capacity' | 'lanes'>;

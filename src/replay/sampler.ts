@@ -4,7 +4,9 @@ import { type State, StateError, type StoredTensors } from '../runs/trainable.ts
 export interface RandomSource {
   /** An integer in [0, n). */
   integer(n: number): number;
+  /** The state, for a checkpoint. */
   getState(): readonly number[];
+  /** Goes on from a state that `getState` returned. */
   setState(state: readonly number[]): void;
 }
 
@@ -17,9 +19,9 @@ export interface HeldRows {
 
 /** The rows of a minibatch, and how much each counts. */
 export interface SampledRows {
-  /** [batch]: names for `updatePriorities`. */
+  /** `[batch]`: names for `updatePriorities`. */
   readonly rows: Float64Array;
-  /** [batch]: importance-sampling weights, 1 where all rows are as likely. */
+  /** `[batch]`: importance-sampling weights, 1 where all rows are as likely. */
   readonly weights: Float32Array;
 }
 

@@ -41,7 +41,9 @@ const descriptionSchema = z.strictObject({
   /** Versions of what computes: node, tensorflow, tfjs. */
   packages: z.record(z.string(), z.string()),
 });
+/** What config.json says of a run. */
 export type RunDescription = z.infer<typeof descriptionSchema>;
+/** The machine that a run was made on. */
 export type Machine = z.infer<typeof machineSchema>;
 
 /** An agent's config.json of version 0.1.0. */

@@ -102,6 +102,7 @@ export class RunFolder {
     lockRun(this.path, options);
   }
 
+  /** Lets other processes write here again, where this one has the lock. */
   unlock(): void {
     unlockRun(this.path);
   }

@@ -1,3 +1,7 @@
+/**
+ * Runs of whatever is trained: the loop, the folder with its events and checkpoints, trackers, TensorBoard.
+ * @module weightnorm-rl/runs
+ */
 export { type Checkpoint, Checkpoints } from './checkpoints.ts';
 export type { Machine, RunDescription } from './description.ts';
 export { DivergedError, InterruptedError, RunFolderError } from './errors.ts';

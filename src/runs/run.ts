@@ -10,6 +10,7 @@ import { afterGrace } from './stop.ts';
 import type { Tracker } from './tracker.ts';
 import { crossed, type RunStep, type Trainable } from './trainable.ts';
 
+/** What is run, how far, where to, and who follows. */
 export interface RunOptions<S extends RunStep> {
   readonly trainable: Trainable<S>;
   /** Length of the run, in the trainable's unit. */
@@ -160,6 +161,10 @@ export class Run<S extends RunStep = RunStep> implements AsyncIterable<S> {
     };
   }
 
+  /**
+   * Goes through the steps; each is given once its trackers have heard of it.
+   * @throws Error where the run was gone through before, and what a step or a tracker throws.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<S, void> {
     if (this.started) throw new Error('a run can be gone through once: resume it from its folder to go on');
     this.started = true;

@@ -37,6 +37,7 @@ const loopSchema = z.strictObject({
   /** The state of trackers, by their names. */
   trackers: z.record(z.string(), z.unknown()),
 });
+/** What the loop itself remembers in a checkpoint. */
 export type LoopState = z.infer<typeof loopSchema>;
 
 /** Writes a state into an existing folder. @throws DivergedError where a number of it is not finite. */

@@ -8,7 +8,10 @@ import type { Tracker } from './tracker.ts';
 
 /** An event file for TensorBoard. What is written is on the disk after `flush` or `close`, or two minutes later. */
 export interface TensorBoardWriter {
-  /** @param step Whole: the place on the horizontal axis. */
+  /**
+   * A number, a point of a curve.
+   * @param step Whole: the place on the horizontal axis.
+   */
   scalar(name: string, value: number, step: number): void;
   /** A picture in the tab "Images", with a slider over the steps. `height` and `width` are in pixels. */
   image(name: string, png: Uint8Array, size: Pick<Picture, 'height' | 'width'>, step: number): void;
@@ -16,6 +19,7 @@ export interface TensorBoardWriter {
   histogram(name: string, values: ArrayLike<number>, step: number): void;
   /** Settings, by name, for the tab "HParams", which compares runs by them. */
   settings(settings: Readonly<Record<string, unknown>>): void;
+  /** Brings what was written to the disk. */
   flush(): void;
   /** Ends the file and frees the one tensor that the writer holds. */
   close(): void;

@@ -33,6 +33,7 @@ export function crossed({ position, size }: RunStep, period: number): boolean {
 
 /** Tensors as they are written, and as they are read. */
 export type NewTensors = Readonly<Record<string, WritableTensor>>;
+/** Tensors as they are read from a checkpoint, by name. */
 export type StoredTensors = Readonly<Record<string, SafetensorsTensor>>;
 
 /** The state of something that is trained, or of a part of it. */

@@ -26,6 +26,7 @@ export type TensorFlowModule = typeof tfjs & {
   };
 };
 
+/** TensorFlow as it was loaded: the module, the version of the library and what the device can do. */
 export interface TensorFlowRuntime {
   /**
    * The same instance as `import * as tf from '@tensorflow/tfjs'`, its `tensorflow` backend in use, with `tf.node`

@@ -1,3 +1,7 @@
+/**
+ * The paper's supervised and generative experiments as tasks: training, resuming and evaluating them.
+ * @module weightnorm-rl/supervised
+ */
 export {
   evaluateTaskRun,
   resumeTaskRun,

@@ -22,6 +22,7 @@ import type { TaskEvaluateOptions } from './task.ts';
 import { type AnyTask, findTask } from './tasks.ts';
 import { SupervisedTraining } from './trainable.ts';
 
+/** Where a run of a task is written, and who follows it. */
 export interface TaskRunOptions {
   /** Where the run is written. */
   readonly runDir: string;

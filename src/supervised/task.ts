@@ -5,6 +5,7 @@ import type { Numbers } from '../runs/events.ts';
 import type { SettingsDefinition } from '../settings/index.ts';
 import type { TaskSettings } from './settings.ts';
 
+/** What making a task needs beside its settings. */
 export interface TaskCreateOptions {
   /** Hears what takes long, a line each. */
   note: (line: string) => void;
@@ -36,6 +37,7 @@ export interface SupervisedTask {
   readonly testExamples: number;
   /** From the compiled program to `variables`, and back. */
   pull(): void;
+  /** From `variables` to the compiled program, after they were changed outside of it. */
   push(): void;
   /** One update. Returns means over the minibatch, from before the update; `loss` is always among them. */
   update(batch: Batch<string>, moment: Moment): Numbers;
@@ -47,7 +49,9 @@ export interface SupervisedTask {
   dispose(): void;
 }
 
+/** How an evaluation tells of its progress. */
 export interface TaskEvaluateOptions {
+  /** Hears how many test examples are done, of how many. */
   onProgress?: (done: number, total: number) => void;
 }
 
@@ -58,6 +62,7 @@ export interface TaskDefinition<S extends TaskSettings = TaskSettings> extends S
   readonly hasImportanceBound: boolean;
   /** About how many weights there are, and activations of one example, for what a machine can hold. */
   size(settings: S): { weights: number; activations: number };
+  /** Loads the data, makes the network and compiles the functions. */
   create(settings: S, options: TaskCreateOptions): Promise<SupervisedTask>;
   /** The result in words, from what `update` and `evaluate` returned: "test error 12.3 %". */
   describe(metrics: Numbers): string;

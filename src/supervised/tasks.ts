@@ -5,6 +5,7 @@ import type { TaskDefinition } from './task.ts';
 import { vaeCifar10 } from './vae/cifar10.ts';
 import { vaeMnist } from './vae/mnist.ts';
 
+/** A task of any settings. */
 // biome-ignore lint/suspicious/noExplicitAny: each task's functions take its own settings
 export type AnyTask = TaskDefinition<any>;
 

@@ -38,6 +38,7 @@ const OWN_SETTINGS = [
   'data_initialized',
 ];
 
+/** Which layers are left out. */
 export interface ApplyWeightNormOptions {
   /**
    * Names of layers to leave as they are, such as the last one: every layer of that name, with all that is in it where

@@ -5,6 +5,7 @@ import { isNormalizedLayer } from './layers.ts';
 import type { NormalizedLayer } from './normalized.ts';
 import { allButLast } from './units.ts';
 
+/** How the initialisation from data is done. */
 export interface DataDependentInitOptions {
   /** Standard deviation of each unit's pre-activation after the initialisation. Default 1. */
   initScale?: number;
@@ -13,6 +14,7 @@ export interface DataDependentInitOptions {
 }
 
 // A type and not an interface, so that tf.tidy may return it.
+/** What was initialised, and what could not be. */
 export type DataDependentInitReport = {
   /** The layers initialised, in the order the data reached them. */
   layers: {

@@ -34,6 +34,7 @@ export type DiagnosticsRow = {
   gradientAcross?: tf.Tensor1D;
 };
 
+/** What a measurement takes from the update. */
 export interface MeasureOptions {
   /**
    * Learning rate of the optimizer at this update. For Adam and its like the effective rate leaves out their own
@@ -47,6 +48,7 @@ export interface MeasureOptions {
   gradients?: Readonly<Record<string, tf.Tensor>>;
 }
 
+/** Measures the kernels of a model, update after update. */
 export interface Diagnostics {
   /**
    * Measures every kernel. The rows' tensors are the caller's to dispose, with `tf.dispose(rows)` or `tf.tidy`; no

@@ -1,3 +1,8 @@
+/**
+ * Weight normalisation and its relatives for any TensorFlow.js backend: layers, initialisations, diagnostics,
+ * projections.
+ * @module weightnorm-rl/weightnorm
+ */
 export { type ApplyWeightNormOptions, applyWeightNorm, removeWeightNorm } from './apply-weight-norm.ts';
 export {
   type DataDependentInitOptions,

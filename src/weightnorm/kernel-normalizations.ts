@@ -37,6 +37,7 @@ export function centeredWeightNormalize(
   });
 }
 
+/** How `standardizeWeights` goes about it. */
 export interface StandardizeWeightsOptions {
   /** As for `weightNormalize`. Default -1. */
   unitAxis?: UnitAxis;
@@ -88,6 +89,7 @@ export function standardizeWeights(v: tf.Tensor, options: StandardizeWeightsOpti
   return tf.tidy(() => scale(centered(v, unitAxis)));
 }
 
+/** How `scaledStandardizeWeights` goes about it. */
 export interface ScaledStandardizeWeightsOptions extends StandardizeWeightsOptions {
   /** Least value of var(v) x fan-in. Default {@link SCALED_STANDARDIZE_EPSILON}. */
   epsilon?: number;

@@ -5,13 +5,21 @@ import type { NormalizationArgs } from './options.ts';
 import { classOf, type PlainLayer, withPointwiseInitializer } from './plain-layers.ts';
 
 type Args<F extends (args: never) => tf.layers.Layer> = Parameters<F>[0] & NormalizationArgs;
+/** The arguments of `tf.layers.dense`, and those of the normalization. */
 export type DenseArgs = Args<typeof tf.layers.dense>;
+/** The arguments of `tf.layers.conv1d`, and those of the normalization. */
 export type Conv1DArgs = Args<typeof tf.layers.conv1d>;
+/** The arguments of `tf.layers.conv2d`, and those of the normalization. */
 export type Conv2DArgs = Args<typeof tf.layers.conv2d>;
+/** The arguments of `tf.layers.conv3d`, and those of the normalization. */
 export type Conv3DArgs = Args<typeof tf.layers.conv3d>;
+/** The arguments of `tf.layers.conv2dTranspose`, and those of the normalization. */
 export type Conv2DTransposeArgs = Args<typeof tf.layers.conv2dTranspose>;
+/** The arguments of `tf.layers.depthwiseConv2d`, and those of the normalization. */
 export type DepthwiseConv2DArgs = Args<typeof tf.layers.depthwiseConv2d>;
+/** The arguments of `tf.layers.separableConv2d`, and those of the normalization. */
 export type SeparableConv2DArgs = Args<typeof tf.layers.separableConv2d>;
+/** The arguments of `tf.layers.embedding`, and those of the normalization. */
 export type EmbeddingArgs = Args<typeof tf.layers.embedding>;
 
 // Interfaces, and not types: TypeScript would write the paths of tfjs's own files, which do not resolve, into the

@@ -8,6 +8,7 @@ import { allButLast, checkEpsilon, checkFloat, checkUnitShape, shaped, type Unit
  */
 export const DEFAULT_EPSILON = 1e-12;
 
+/** How `weightNormalize` goes about it. */
 export interface WeightNormalizeOptions {
   /**
    * Which axis of v counts output units; the norm runs over all the others. Default -1, right for dense and conv

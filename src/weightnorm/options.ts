@@ -4,12 +4,14 @@ import { DEFAULT_EPSILON } from './normalize.ts';
 import { VARIANCE_EPSILON } from './output-normalizations.ts';
 import { checkEpsilon } from './units.ts';
 
+/** The names of the normalizations of kernels, see {@link KernelNormalization}. */
 export const KERNEL_NORMALIZATIONS = [
   'weight',
   'centered-weight',
   'weight-standardization',
   'scaled-weight-standardization',
 ] as const;
+/** The names of the normalizations of pre-activations, see {@link OutputNormalization}. */
 export const OUTPUT_NORMALIZATIONS = ['mean-only-batch', 'batch', 'layer', 'group'] as const;
 
 /**
@@ -55,8 +57,10 @@ export const NORMALIZATIONS: readonly Normalization[] = [
  *   leaves the layer alone.
  */
 export const INITIALIZATIONS = ['norm-preserving', 'data-dependent', 'data-free'] as const;
+/** The name of a way to start. */
 export type Initialization = (typeof INITIALIZATIONS)[number];
 
+/** What every normalised layer can be asked for beside the arguments of `tf.layers`. */
 export interface NormalizationArgs {
   /** How the layer is normalised. Default `weight`. */
   normalization?: Normalization;

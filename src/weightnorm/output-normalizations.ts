@@ -24,6 +24,7 @@ export function meanOnlyBatchNormalize(t: tf.Tensor, onMean?: (mean: tf.Tensor) 
   return center(t);
 }
 
+/** How a normalization by the variance goes about it. */
 export interface VarianceOptions {
   /** Added to the variance. Default {@link VARIANCE_EPSILON}. */
   epsilon?: number;

@@ -6,14 +6,17 @@ import { unitAxes } from './units.ts';
 
 /** How kernels can be projected: see {@link createWeightProjection}. */
 export const WEIGHT_PROJECTIONS = ['direction', 'gain'] as const;
+/** The name of a projection. */
 export type WeightProjectionKind = (typeof WEIGHT_PROJECTIONS)[number];
 
+/** What is projected. */
 export interface WeightProjectionOptions {
   readonly kind: WeightProjectionKind;
   /** Whether the kernels that give the model's output are left alone. Default true. */
   readonly excludeOutput?: boolean;
 }
 
+/** When a projection takes place, and who hears of it. */
 export interface ProjectOptions {
   /** A boolean; where it is false nothing changes. True unless given. */
   readonly isDue?: tf.Scalar | undefined;
@@ -24,6 +27,7 @@ export interface ProjectOptions {
   readonly onRescaled?: (variable: tf.Variable, factor: tf.Tensor) => void;
 }
 
+/** The first lengths of a model's kernels, and the way back to them. */
 export interface WeightProjection {
   /** The first lengths by name, such as `conv1/kernel/firstNorm`: for checkpoints. */
   readonly slots: Readonly<Record<string, tf.Variable>>;

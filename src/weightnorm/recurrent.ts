@@ -26,11 +26,17 @@ import {
 } from './plain-layers.ts';
 
 type Args<F extends (args: never) => tf.layers.Layer> = Parameters<F>[0] & NormalizationArgs;
+/** The arguments of `tf.layers.simpleRNN`, and those of the normalization. */
 export type SimpleRNNArgs = Args<typeof tf.layers.simpleRNN>;
+/** The arguments of `tf.layers.lstm`, and those of the normalization. */
 export type LSTMArgs = Args<typeof tf.layers.lstm>;
+/** The arguments of `tf.layers.gru`, and those of the normalization. */
 export type GRUArgs = Args<typeof tf.layers.gru>;
+/** The arguments of `tf.layers.simpleRNNCell`, and those of the normalization. */
 export type SimpleRNNCellArgs = Args<typeof tf.layers.simpleRNNCell>;
+/** The arguments of `tf.layers.lstmCell`, and those of the normalization. */
 export type LSTMCellArgs = Args<typeof tf.layers.lstmCell>;
+/** The arguments of `tf.layers.gruCell`, and those of the normalization. */
 export type GRUCellArgs = Args<typeof tf.layers.gruCell>;
 
 /** What normalised recurrent layers and their cells have beside what those of tf.layers have. */
@@ -46,6 +52,7 @@ export interface RecurrentNormalization {
   /** g of the recurrent kernel, likewise. */
   readonly recurrentGain: tf.LayerVariable | null;
 }
+/** A recurrent layer of `tf.layers` whose two kernels are normalised. */
 export type NormalizedRecurrentLayer = tf.layers.Layer & RecurrentNormalization;
 export interface NormalizedCell extends tf.layers.RNNCell, RecurrentNormalization {
   stateSize: number | number[];

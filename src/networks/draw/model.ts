@@ -26,6 +26,7 @@ interface Applied {
 }
 
 // A type and not an interface, so that tf.tidy may return it.
+/** The bound of images under DRAW and its two parts. */
 export type DrawBound = {
   /** Lower bound of log p(image), in nats, `[batch]`: -(reconstruction + kl). */
   bound: tf.Tensor1D;
@@ -41,8 +42,10 @@ export type DrawBound = {
  * The variational bound of each image (equation 12), with one sample of z a step. Train with the gradient of
  * -mean(bound) with respect to `network.variables`.
  *
- * @param images Pixels in [0, 1], for a proper bound 0 or 1, float32 `[batch, height, width]`.
- * @param noise N(0, 1), float32 `[steps, batch, latentUnits]`, as `drawNoiseShape` says.
+ * @param network Made by `createDraw`.
+ * @param inputs The images and the noise.
+ * @param inputs.images Pixels in [0, 1], for a proper bound 0 or 1, float32 `[batch, height, width]`.
+ * @param inputs.noise N(0, 1), float32 `[steps, batch, latentUnits]`, as `drawNoiseShape` says.
  * @throws For images or noise of another shape.
  */
 export function drawBound(
@@ -131,6 +134,11 @@ export function drawSample(network: DrawNetwork, { noise }: { noise: tf.Tensor3D
   });
 }
 
+/**
+ * The shape of the noise that `drawBound` and `drawSample` take, standard normal numbers.
+ * @param batch How many images.
+ * @returns [steps, batch, latentUnits].
+ */
 export function drawNoiseShape({ sizes }: DrawNetwork, batch: number): [number, number, number] {
   return [sizes.steps, batch, sizes.latentUnits];
 }

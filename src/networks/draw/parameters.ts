@@ -5,6 +5,7 @@ import { deriveSeed } from '../../random/index.ts';
 import { unitNorms, weightNormalize } from '../../weightnorm/index.ts';
 import { checkCount } from '../checks.ts';
 
+/** The sizes of DRAW. */
 export interface DrawSizes {
   /** Height and width of an image, in pixels. */
   height: number;
@@ -33,6 +34,7 @@ const MNIST_SIZES: DrawSizes = {
   latentUnits: 100,
 };
 
+/** What DRAW can be asked for; sizes that are not given are the defaults of `createDraw`. */
 export interface DrawOptions extends Partial<DrawSizes> {
   /** 'weight': w = g v/||v|| for every matrix, each column (each unit of each gate) with its g. */
   normalization: 'none' | 'weight';
@@ -71,6 +73,7 @@ export interface DrawWeights {
   writeWindow: Affine;
 }
 
+/** The parameters of DRAW (Gregor et al. 2015): `drawBound` and `drawSample` compute with them. */
 export interface DrawNetwork {
   readonly sizes: Readonly<DrawSizes>;
   /**

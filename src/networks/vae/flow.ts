@@ -10,6 +10,7 @@ import { createMaskedLayers, type MaskedOptions } from './masked.ts';
  */
 const GATE_BIAS = 2;
 
+/** What a flow over units can be asked for. */
 export interface FlowOptions extends MaskedOptions {
   /** Units of z. */
   latentUnits: number;
@@ -28,6 +29,10 @@ export interface FlowOptions extends MaskedOptions {
  */
 export type AutoregressiveNetwork = (z: tf.Tensor2D, context: tf.Tensor2D) => { m: tf.Tensor2D; s: tf.Tensor2D };
 
+/**
+ * The networks of an inverse autoregressive flow (Kingma et al. 2016) over the units of z; `applyFlow` applies
+ * them.
+ */
 export interface Flow {
   /** One for each step. The units' order is that of z in even steps, counted from 0, and the reverse in odd ones. */
   readonly networks: readonly AutoregressiveNetwork[];
@@ -36,6 +41,7 @@ export interface Flow {
    * normalization there is no gain.
    */
   readonly variables: readonly NamedVariable[];
+  /** Frees the variables. */
   dispose(): void;
 }
 

@@ -21,6 +21,7 @@ export interface VaeInputs<N extends tf.Tensor = tf.Tensor2D> {
 }
 
 // A type and not an interface, so that tf.tidy may return it.
+/** The bound of images under a VAE, its two parts, and what training maximises. */
 export type VaeBound = {
   /** Lower bound of log p(image), in nats, `[batch]`: -(reconstruction + kl). */
   bound: tf.Tensor1D;

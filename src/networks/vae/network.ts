@@ -19,6 +19,7 @@ const LIKELIHOODS = ['bernoulli', 'discretized-logistic'] as const;
 /** 'bernoulli' for pixels of 0 and 1, 'discretized-logistic' for levels of 0 to 255. */
 export type VaeLikelihood = (typeof LIKELIHOODS)[number];
 
+/** The sizes of a VAE with one layer of latent units. */
 export interface VaeSizes {
   /**
    * Height and width of an image, in pixels; divisible by 2 for each step from one sequence of residual blocks to the
@@ -57,6 +58,7 @@ const MNIST_SIZES: VaeSizes = {
   flowUnits: 320,
 };
 
+/** What a VAE can be asked for; sizes that are not given are the defaults of `createVae`. */
 export interface VaeOptions extends Partial<VaeSizes> {
   /** 'weight': w = g v/||v|| in every layer. */
   normalization: 'none' | 'weight';
@@ -66,6 +68,7 @@ export interface VaeOptions extends Partial<VaeSizes> {
   seed: number;
 }
 
+/** A convolutional VAE: an encoder, a flow of the posterior and a decoder. */
 export interface VaeNetwork {
   readonly sizes: Readonly<VaeSizes>;
   readonly likelihood: VaeLikelihood;

@@ -3,6 +3,7 @@ import { checkName } from './errors.ts';
 import type { Precision } from './precision.ts';
 import type { Program, StepDefinitions } from './step.ts';
 
+/** How a program is to run. */
 export interface CompileOptions {
   /** Run op by op even where graphs are available: for comparisons and for debugging. */
   readonly eager?: boolean;

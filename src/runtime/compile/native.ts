@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 /** TensorFlow's data types that steps use, by their number in TF_DataType and in the protocol buffers. */
 export const DataType = { float32: 1, int32: 3, uint8: 4, complex64: 8, int64: 9, bool: 10 } as const;
 
+/** The arrays that steps take and give: floats, integers and bools, bytes. */
 export type TypedArray = Float32Array | Int32Array | Uint8Array;
 
 /** What the addon says about a native tensor; `id` owns memory until `deleteTensor(id)`. */

@@ -8,7 +8,9 @@ export interface InputSpec {
   readonly dtype: 'uint8' | 'int32' | 'float32' | 'bool';
 }
 
+/** What a step takes, by name. */
 export type StepInputs = Readonly<Record<string, tf.Tensor>>;
+/** What a step returns, by name. */
 export type StepOutputs = Readonly<Record<string, tf.Tensor>>;
 
 /**
@@ -26,6 +28,7 @@ export interface StepDefinition<
   O extends StepOutputs | void = StepOutputs | void,
 > {
   readonly inputs: Readonly<Record<string, InputSpec>>;
+  /** Takes the inputs as tensors, by name, and returns its results by name, or nothing. */
   readonly fn: (inputs: T) => O;
 }
 
@@ -74,6 +77,7 @@ export interface Step<D extends StepDefinition = StepDefinition> {
   values(inputs: Readonly<Record<keyof D['inputs'], InputValue>>): { [K in OutputNames<D>]: TypedArray };
 }
 
+/** The steps of a program, by name. */
 export type StepDefinitions = Readonly<Record<string, StepDefinition>>;
 
 /** Steps over common variables. */

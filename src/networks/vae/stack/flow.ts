@@ -8,6 +8,7 @@ import { createMaskedLayers, type MaskedOptions } from '../masked.ts';
 const STEP_SCALE = 0.1;
 const KERNEL_SIZE = 3;
 
+/** What a flow over feature maps can be asked for. */
 export interface MapsFlowOptions extends MaskedOptions {
   /** What the names of its layers begin with. */
   name: string;
@@ -17,6 +18,7 @@ export interface MapsFlowOptions extends MaskedOptions {
   hiddenMaps: number;
 }
 
+/** The network of one step of inverse autoregressive flow over feature maps; `applyMapsFlow` applies it. */
 export interface MapsFlow {
   /**
    * m and s, `[batch, height, width, latentMaps]` each, from z of that shape and the context, `[batch, height, width,
@@ -26,6 +28,7 @@ export interface MapsFlow {
   network(z: tf.Tensor4D, context: tf.Tensor4D): { m: tf.Tensor4D; s: tf.Tensor4D };
   /** `NAME_hidden0/kernel` (v), `NAME_hidden0/gain` (g), `NAME_hidden0/bias`, `NAME_hidden1/...`, `NAME_output/...`. */
   readonly variables: readonly NamedVariable[];
+  /** Frees the variables. */
   dispose(): void;
 }
 

@@ -20,6 +20,7 @@ export interface VaeStackInputs<N extends tf.Tensor = tf.Tensor4D> {
 }
 
 // A type and not an interface, so that tf.tidy may return it.
+/** The bound of images under a stack of stochastic layers, with the KL divergence of each layer. */
 export type VaeStackBound = VaeBound & {
   /** What `kl` sums, `[batch, layers]`, layers as in `network.layers`. */
   layerKl: tf.Tensor2D;

@@ -10,6 +10,7 @@ import { checkChoice } from '../checks.ts';
 import { KERNEL_STD } from '../network.ts';
 import { createMapsFlow, type MapsFlow } from './flow.ts';
 
+/** The sizes of a VAE with a stack of stochastic layers. */
 export interface VaeStackSizes {
   /** Height and width of an image, in pixels; divisible by 2 for each level. */
   height: number;
@@ -40,6 +41,7 @@ const CIFAR10_SIZES: VaeStackSizes = {
   levels: [2, 2],
 };
 
+/** What a stack can be asked for; sizes that are not given are the defaults of `createVaeStack`. */
 export interface VaeStackOptions extends Partial<VaeStackSizes> {
   /** 'weight': w = g v/||v|| in every layer. */
   normalization: 'none' | 'weight';
@@ -84,6 +86,7 @@ export interface StochasticLayer {
   readonly flow: MapsFlow | undefined;
 }
 
+/** A VAE with a stack of stochastic layers, which goes up from the image and comes down again. */
 export interface VaeStack {
   readonly sizes: Readonly<VaeStackSizes>;
   /** Pixels, -0.5 to 0.5, to h of the first level. */
