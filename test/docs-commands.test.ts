@@ -2,10 +2,13 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { pages } from '../site/sidebar.mjs';
 import { mainRoot, start } from './processes.ts';
 import { until } from './until.ts';
+
+const isLong = process.env.WEIGHTNORM_DOCS === 'long';
+const NEEDS_ASKING = 'types every command of the pages, a minute of two processors: npm run test:docs';
 
 const short = '--learning-starts 100 --hidden-units 8 --log-period-steps 100';
 
@@ -76,6 +79,8 @@ test('each program that is run is an example, and shown beside', () => {
 });
 
 describe('the commands', () => {
+  beforeEach(({ skip }) => skip(!isLong, NEEDS_ASKING));
+
   test.each(Object.entries(plan).flatMap(([line, how]) => ('with' in how ? [[line, how.with]] : [])))(
     '%s',
     async (line, more) => {
