@@ -18,7 +18,7 @@ const command = newCommand(
     'which checkpoint; best: that of the best evaluation while training (default: the newest)',
     (text) => (text === 'best' ? text : wholeNumber(0)(text)),
   )
-  .option('--half', 'weights as float16, half the size (safetensors only)')
+  .option('--half', 'weights as float16, half the size (safetensors and agent only)')
   .option('--no-video', 'film no episode of an Atari game')
   .option('--trust-modules', 'import the Python module that the run folder names as its environment')
   .option('--json', 'print one JSON object on stdout, and nothing else')
@@ -30,6 +30,7 @@ Formats:
   saved-model  TensorFlow's SavedModel with the signature serving_default
   onnx         model.onnx, opset 17
   safetensors  model.safetensors, the weights alone
+  agent        a run folder of the network alone, for evaluate-agent, view-runs and export-agent: it cannot be trained further
 
 The first three take float32 "states" [n, ...] as the environment gives them, bytes 0 to 255 not scaled, the
 oldest frame first, and give "q_values" [n, actions] and, of agents that learn distributions, "logits" or "quantiles".

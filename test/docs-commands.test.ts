@@ -41,7 +41,10 @@ const plan: Record<string, { with: string } | { testedBy: string }> = {
   'npm run tensorboard': { testedBy: 'test/cli/tensorboard.test.ts' },
   'npm run tensorboard -- runs/Enduro-fast-seed1 --port 7000': { testedBy: 'test/cli/tensorboard.test.ts' },
   'npm run export-agent -- --run runs/Enduro-fast-seed1 --format onnx enduro-onnx': { with: '--no-video' },
-  'npm run browser-examples': { testedBy: 'test/browser/cartpole-page.test.ts' },
+  'npm run export-agent -- --run runs/Enduro-fast-seed1 --format agent --half --no-video enduro': { with: '' },
+  'npm run evaluate-agent -- --run enduro --epsilon 0 --episodes 2 --record': { with: '--max-episode-frames 100' },
+  'npm run evaluate-agent -- --run examples/agents/enduro --episodes 2': { with: '--max-episode-frames 100' },
+  'npm run browser-examples': { testedBy: 'test/browser/pages.test.ts' },
 };
 
 const texts = ['/tutorial', ...pages.find(({ text }) => text === 'How-to')!.items!.map(({ link }) => link)].map(
@@ -115,6 +118,7 @@ describe('the commands', () => {
 
 /** What a shell makes of a word, and a reader of FILE. */
 function asShell(word: string): string[] {
+  if (word.startsWith('examples/')) return [join(mainRoot, word)];
   if (word === 'runs/*') return readdirSync(join(folder, 'runs')).map((name) => join('runs', name));
   const [, recordings] = /^(.*)\/FILE$/.exec(word) ?? [];
   if (recordings === undefined) return [word];

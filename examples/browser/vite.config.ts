@@ -14,6 +14,6 @@ export default {
     target: 'es2022',
     chunkSizeWarningLimit: 2000, // tfjs
     reportCompressedSize: false,
-    rollupOptions: { input: { cartpole: place('./cartpole.html') } },
+    rollupOptions: { input: { cartpole: place('./cartpole.html'), atari: place('./atari.html') } },
   },
 } satisfies UserConfig;

@@ -4,9 +4,9 @@ import { DamagedFileError } from '../files/errors.ts';
 import { allVariables } from '../networks/variables.ts';
 import type { Checkpoint } from '../runs/checkpoints.ts';
 import type { RunFolder } from '../runs/folder.ts';
-import { readState } from '../runs/state.ts';
+import { readNetworkTensors } from '../runs/state.ts';
 import { StateError } from '../runs/trainable.ts';
-import { assignVariables } from '../runs/variables.ts';
+import { assignVariables, variableTensors } from '../runs/variables.ts';
 
 /** Agent step of a checkpoint, or `best` for that of the best evaluation while training; the newest if undefined. */
 export type ChosenCheckpoint = number | 'best' | undefined;
@@ -25,13 +25,21 @@ export function findCheckpoint(
  * @throws DamagedFileError where they cannot be read, and, when they are written, where they are of another network.
  */
 export async function readNetwork({ path }: Checkpoint): Promise<(network: tf.LayersModel) => void> {
-  const { tensors } = await readState(path);
+  const tensors = await readNetworkTensors(path);
   return (network) => {
-    const variables = allVariables(network).map(({ name, variable }) => [`online/${name}`, variable] as const);
     try {
-      assignVariables(Object.fromEntries(variables), tensors);
+      assignVariables(storedVariables(network), tensors);
     } catch (error) {
       throw error instanceof StateError ? new DamagedFileError(path, error.message) : error;
     }
   };
+}
+
+/** The weights of a network that plays as a checkpoint has them. */
+export function networkTensors(network: tf.LayersModel): ReturnType<typeof variableTensors> {
+  return variableTensors(storedVariables(network));
+}
+
+function storedVariables(network: tf.LayersModel): Record<string, tf.Variable> {
+  return Object.fromEntries(allVariables(network).map(({ name, variable }) => [`online/${name}`, variable]));
 }

@@ -1,6 +1,6 @@
 // A run's agent as a folder that other programs load.
 import { readdir, stat, writeFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import type { VectorEnv } from 'gymnasium-js-bridge';
 import type { AnyAgentDefinition } from '../agent/definition.ts';
@@ -15,9 +15,10 @@ import { InterruptedError } from '../runs/errors.ts';
 import { readEvents } from '../runs/events.ts';
 import { RunFolder } from '../runs/folder.ts';
 import { SettingError } from '../settings/index.ts';
+import { writeAgentFolder } from './agent-folder.ts';
 import { agentGraph } from './agent-graph.ts';
 import { type FilmedEpisode, filmEpisode } from './film.ts';
-import { checkFormat, type ExportFormat, writeGraph } from './formats.ts';
+import { checkFormat, type ExportFormat, HALF_FORMATS, writeGraph } from './formats.ts';
 import type { Graph } from './graph.ts';
 import { modelCard, networkRows, runScores } from './model-card.ts';
 
@@ -34,7 +35,7 @@ export interface ExportAgentOptions {
   readonly format: ExportFormat;
   /** Agent step of the checkpoint, or `best` for that of the best evaluation; the newest unless given. */
   readonly checkpoint?: ChosenCheckpoint;
-  /** Weights as float16; with `safetensors` only. */
+  /** Weights as float16; with `safetensors` and `agent` only. */
   readonly half?: boolean | undefined;
   /** Films nothing; else one greedy episode of an Atari game is filmed. */
   readonly noVideo?: boolean | undefined;
@@ -90,14 +91,10 @@ export async function exportAgentRun(
 ): Promise<ExportedRun> {
   const { runDir, out, half, network: factory, signal, note } = options;
   const format = checkFormat(options.format);
-  if (half && format !== 'safetensors') {
+  if (half && !HALF_FORMATS.includes(format)) {
     const reason = `{half} does nothing with {format} ${format}`;
-    throw new SettingError({
-      key: 'half',
-      value: undefined,
-      reason,
-      mend: 'leave it out, or give {format} safetensors',
-    });
+    const mend = `leave it out, or give {format} ${HALF_FORMATS.join(' or ')}`;
+    throw new SettingError({ key: 'half', value: undefined, reason, mend });
   }
   checkNewFolder(out);
   const folder = RunFolder.open(runDir);
@@ -116,7 +113,8 @@ export async function exportAgentRun(
     let files: ExportedRun['files'] = [];
     await writeNewFolder(out, async (temporary) => {
       const about = { agent: definition.name, environment, agentSteps: String(checkpoint.step) };
-      await writeGraph(temporary, format, graph, { half, metadata: about });
+      if (format === 'agent') await writeAgentFolder(temporary, { description, step: checkpoint.step, network, half });
+      else await writeGraph(temporary, format, graph, { half, metadata: about });
       if (withVideo) {
         video = await filmEpisode(join(temporary, FILM), {
           definition,
@@ -205,6 +203,9 @@ function tensorsOf(values: Graph['inputs']): ExportedTensor[] {
 }
 
 async function filesIn(folder: string): Promise<{ name: string; bytes: number }[]> {
-  const names = (await readdir(folder)).sort();
-  return Promise.all(names.map(async (name) => ({ name, bytes: (await stat(join(folder, name))).size })));
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const names = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+  return Promise.all(names.sort().map(async (name) => ({ name, bytes: (await stat(join(folder, name))).size })));
 }

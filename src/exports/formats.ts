@@ -6,9 +6,13 @@ import { writeSavedModel } from './saved-model.ts';
 import { writeTfjsGraph } from './tfjs.ts';
 
 /** How agents are exported. */
-export const EXPORT_FORMATS = ['tfjs', 'saved-model', 'onnx', 'safetensors'] as const;
+export const EXPORT_FORMATS = ['tfjs', 'saved-model', 'onnx', 'safetensors', 'agent'] as const;
 /** The name of a format. */
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+/** Those that have the network with plain weights; `agent` has it as it is trained. */
+export type GraphFormat = Exclude<ExportFormat, 'agent'>;
+/** Those that may have float16. */
+export const HALF_FORMATS: readonly ExportFormat[] = ['safetensors', 'agent'];
 
 /** @throws SettingError for a name that is no format, with what was probably meant. */
 export function checkFormat(format: string): ExportFormat {
@@ -29,7 +33,7 @@ export interface WriteOptions {
 /** Writes a graph into an empty folder: `model.json` and `weights.bin`, `saved_model.pb`, or `model.NAME`. */
 export async function writeGraph(
   folder: string,
-  format: ExportFormat,
+  format: GraphFormat,
   graph: Graph,
   { half, metadata = {} }: WriteOptions = {},
 ): Promise<void> {

@@ -25,7 +25,8 @@ function floatTensor({ shape, data }: Weight): WritableTensor {
   return { dtype: 'F32', shape, data };
 }
 
-function halfTensor({ name, shape, data }: Weight): WritableTensor {
+/** A weight as float16. @throws ExportError where float16 cannot hold it, by name. */
+export function halfTensor({ name, shape, data }: Weight): WritableTensor {
   const tooLarge = data.find((value) => !(Math.abs(value) <= LARGEST_HALF));
   if (tooLarge !== undefined) {
     throw new ExportError(`weight "${name}" holds ${tooLarge}, and float16 ends at ${LARGEST_HALF}: leave --half out`);

@@ -3,6 +3,8 @@ import { Q_VALUES, STATES } from './agent-graph.ts';
 import type { ExportFormat } from './formats.ts';
 import { BATCH, type Graph } from './graph.ts';
 
+const HALF = 'Weights are float16, rounded to the nearest; computing in float32 keeps the rest.';
+
 /** A text with the code that loads an exported agent and takes the best action of one state of zeros. */
 export function snippet({
   format,
@@ -57,7 +59,12 @@ export function snippet({
           'weights = load_file("model.safetensors")',
           'print({name: weight.shape for name, weight in weights.items()})',
         ),
-        ...(half ? ['Weights are float16, rounded to the nearest; computing in float32 keeps the rest.'] : []),
+        ...(half ? [HALF] : []),
+      ].join('\n\n');
+    case 'agent':
+      return [
+        code('bash', 'npm run evaluate-agent -- --run .', 'npm run view-runs -- .'),
+        ...(half ? [HALF] : []),
       ].join('\n\n');
   }
 }

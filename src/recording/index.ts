@@ -10,8 +10,9 @@ export {
   writeRecording,
 } from './episode-file.ts';
 export { FfmpegError } from './ffmpeg.ts';
+export { OBSERVATIONS_EXTENSIONS, saveObservations } from './observations.ts';
 export { EpisodeRecorder } from './recorder.ts';
-export { GAME_FRAMES_PER_SECOND, NoScreenError } from './screens.ts';
+export { GAME_FRAMES_PER_SECOND, NoScreenError, type ShownSteps } from './screens.ts';
 export { summaryData, summaryLines } from './summary.ts';
 export {
   type Difference,

@@ -38,18 +38,30 @@ export function screenOptions(kind: EnvSettings['kind'], options: VectorEnvOptio
   return { ...options, ...CONSOLE_SCREEN, frameStack: 1, grayscale: false };
 }
 
+/** Which agent steps of an episode are shown, counted from 1; what comes before is played and not shown. */
+export interface ShownSteps {
+  /** The first; the first of the episode where not given. */
+  readonly fromStep?: number | undefined;
+  /** The last; the last of the episode where not given. */
+  readonly toStep?: number | undefined;
+}
+
 /**
  * Plays a recorded episode again and shows every frame, the one before the first action first: of an Atari game the
  * emulator's, with a frame skip of 1, every action repeated as often as it was held; of a Gymnasium environment the
  * pictures that it draws after each step.
  *
  * The emulator skips frames by a loop around its one-frame step, so this is the same game, sticky actions included.
- * That is checked: the rewards of each agent step, the end and the number of frames must be those of the recording.
+ * That is checked as far as it is played: the rewards of each agent step, the end and the number of frames must be those
+ * of the recording.
  *
  * @throws NoScreenError for an environment that is written in TypeScript; the bridge's UnsupportedEnvError for one that
  *   draws nothing; from `frames`, Error where the episode takes another course than the recording.
  */
-export async function openScreens(recording: EpisodeRecording, options: EmulationOptions = {}): Promise<Screens> {
+export async function openScreens(
+  recording: EpisodeRecording,
+  options: EmulationOptions & ShownSteps = {},
+): Promise<Screens> {
   const { settings, rom } = recording;
   if (settings.kind === 'typescript') {
     throw new NoScreenError(`${settings.id} has no screen to show: it is written in TypeScript and draws nothing`);
@@ -76,11 +88,12 @@ export async function openScreens(recording: EpisodeRecording, options: Emulatio
 async function* playFrames(
   env: VectorEnv,
   { settings, seed, actions, rewards, lengthSteps, lengthFrames }: EpisodeRecording,
-  { onProgress }: EmulationOptions,
+  { onProgress, fromStep = 1, toStep = lengthSteps }: EmulationOptions & ShownSteps,
 ): AsyncGenerator<Uint8Array> {
   try {
-    yield (await env.reset({ seeds: [seed] })).observations as Uint8Array;
-    for (let agentStep = 1; agentStep <= lengthSteps; agentStep++) {
+    const { observations } = await env.reset({ seeds: [seed] });
+    if (fromStep <= 1) yield observations as Uint8Array;
+    for (let agentStep = 1; agentStep <= Math.min(toStep, lengthSteps); agentStep++) {
       let reward = 0;
       let ended = false;
       for (let frame = 0; frame < (settings.frameSkip ?? 1) && !ended; frame++) {
@@ -91,7 +104,7 @@ async function* playFrames(
         if (episode && episode.lengthFrames !== lengthFrames) {
           throw divergence(agentStep, `${lengthFrames} frames`, `${episode.lengthFrames} frames`);
         }
-        yield (episode?.finalObservation ?? result.observations) as Uint8Array;
+        if (agentStep >= fromStep) yield (episode?.finalObservation ?? result.observations) as Uint8Array;
       }
       if (reward !== rewards[agentStep - 1])
         throw divergence(agentStep, `reward ${rewards[agentStep - 1]}`, `reward ${reward}`);

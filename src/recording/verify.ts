@@ -19,6 +19,8 @@ export interface EmulationOptions {
   note?: (line: string) => void;
   /** Longest wait for an answer of the environment, in ms; then it is started again. */
   timeoutMs?: number;
+  /** Called with each observation: the first one, and what each action led to. It is valid until the next. */
+  onObservation?: (observation: ObservationArray) => void;
   /** One environment in place of that of the settings, such as one written in TypeScript; it stays open. */
   env?: VectorEnv;
   /** Python interpreter of the sidecar; the bridge's default where not given. */
@@ -91,6 +93,7 @@ export async function verifyRecording(
       return { what, agentStep, frame, recorded: String(recorded), emulated: String(emulated) };
     };
     const compareObservation = (agentStep: number, observation: ObservationArray) => {
+      options.onObservation?.(observation);
       const [recorded, emulated] = [frameHashes[agentStep], frameHash(observation)];
       return recorded === emulated ? undefined : difference('observation', agentStep, hex(recorded), hex(emulated));
     };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { replaceFile } from '../files/atomic.ts';
 import type { EpisodeRecording } from './episode-file.ts';
 import { findFfmpeg, runFfmpeg } from './ffmpeg.ts';
-import { openScreens, type Screens } from './screens.ts';
+import { openScreens, type Screens, type ShownSteps } from './screens.ts';
 import type { EmulationOptions } from './verify.ts';
 
 /**
@@ -14,7 +14,7 @@ import type { EmulationOptions } from './verify.ts';
 export const GIF_FRAMES_PER_SECOND = 20;
 
 /** How an episode is filmed, and where to. */
-export interface VideoOptions extends EmulationOptions {
+export interface VideoOptions extends EmulationOptions, ShownSteps {
   /** File to write; an existing one is replaced once the new one is complete. */
   path: string;
   /** 1 shows a game as fast as it was played on the console, another environment as fast as it says. */

@@ -2,16 +2,25 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Float16Array } from '@petamoriken/float16';
 import { z } from 'zod';
 import { DamagedFileError } from '../files/errors.ts';
 import { readJson } from '../files/json.ts';
-import { readSafetensors, writeSafetensors } from '../files/safetensors.ts';
+import {
+  readSafetensors,
+  type SafetensorsTensor,
+  type WritableTensor,
+  writeSafetensors,
+} from '../files/safetensors.ts';
+import { RunFolderError } from './errors.ts';
 import { checkFinite } from './finite.ts';
 import type { State, StoredTensors } from './trainable.ts';
 
 const VALUES_FILE = 'state.json';
 const TENSORS_FILE = 'state.safetensors';
 const LOOP_FILE = 'run.json';
+/** In place of the others, in a checkpoint that holds the network alone. */
+const NETWORK_FILE = 'network.safetensors';
 
 /** What version 0.1.0 called these files: of agents, and of supervised tasks. */
 const OLD_FILES = [
@@ -48,8 +57,12 @@ export async function writeState(folder: string, { values, tensors }: State, loo
   await writeFile(join(folder, LOOP_FILE), `${JSON.stringify(loop, null, 2)}\n`, { flush: true });
 }
 
-/** The state of what is trained in a checkpoint. @throws DamagedFileError for a file that is not whole. */
+/**
+ * The state of what is trained in a checkpoint.
+ * @throws DamagedFileError for a file that is not whole; RunFolderError for a checkpoint of a network alone.
+ */
 export async function readState(folder: string): Promise<State<StoredTensors>> {
+  refuseNetworkAlone(folder);
   const old = OLD_FILES.find(({ tensors }) => existsSync(join(folder, tensors)));
   const { values: valuesFile, tensors: tensorsFile } = old ?? { values: VALUES_FILE, tensors: TENSORS_FILE };
   const values = await readJson(join(folder, valuesFile), z.record(z.string(), z.unknown()));
@@ -57,8 +70,35 @@ export async function readState(folder: string): Promise<State<StoredTensors>> {
   return { values, tensors };
 }
 
-/** @throws DamagedFileError for a file that is not whole. */
+/**
+ * Writes a checkpoint that plays and is not trained further into an existing folder.
+ * @param tensors Of the network, under the names that a whole state has for them; float16 where half of the size will do.
+ */
+export async function writeNetworkAlone(folder: string, tensors: Record<string, WritableTensor>): Promise<void> {
+  await writeSafetensors(join(folder, NETWORK_FILE), tensors);
+}
+
+/** The tensors of a checkpoint, whole or of a network alone, as float32. @throws What `readState` throws. */
+export async function readNetworkTensors(folder: string): Promise<StoredTensors> {
+  const path = join(folder, NETWORK_FILE);
+  if (!existsSync(path)) return (await readState(folder)).tensors;
+  const { tensors } = await readSafetensors(path);
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, asFloat32(tensor)]));
+}
+
+function asFloat32(tensor: SafetensorsTensor): SafetensorsTensor {
+  if (tensor.dtype !== 'F16') return tensor;
+  return { dtype: 'F32', shape: tensor.shape, data: Float32Array.from(new Float16Array(tensor.data.buffer)) };
+}
+
+function refuseNetworkAlone(folder: string): void {
+  if (!existsSync(join(folder, NETWORK_FILE))) return;
+  throw new RunFolderError(`${folder} holds the network alone: its agent plays, and cannot be trained further`);
+}
+
+/** @throws What `readState` throws. */
 export async function readLoopState(folder: string): Promise<LoopState> {
+  refuseNetworkAlone(folder);
   const path = join(folder, LOOP_FILE);
   if (existsSync(path)) return readJson(path, loopSchema);
   const oldPath = join(folder, 'trainer.json');

@@ -154,6 +154,49 @@ test('CartPole in each format, with the scores that the run has', async () => {
   await expectSameActions(cartPole, join(folder, 'cart-pole-onnx/model.onnx'));
 });
 
+test('an agent alone plays as its run does, and is not trained further', async () => {
+  const [whole, half] = ['agent', 'agent-half'].map((name) => join(folder, name));
+  const { files } = await exportAgent({ env, runDir: cartPole, format: 'agent', out: whole });
+  expect(files.map(({ name }) => name)).toEqual([
+    ...['README.md', 'checkpoints/300/checksums.json', 'checkpoints/300/network.safetensors', 'config.json'],
+  ]);
+  await exportAgent({ env, runDir: cartPole, format: 'agent', half: true, out: half });
+  const bytes = (out: string) => statSync(join(out, 'checkpoints/300/network.safetensors')).size;
+  expect(bytes(half) / bytes(whole)).toBeLessThan(0.6);
+  const evaluate = (run: string) => ['evaluate-agent', '--run', run, '--episodes', '3', '--json'];
+  const resume = ['train-agent', '--run-dir', whole, '--resume', '--steps', '400'];
+  const [asRun, alone, resumed] = await runCommands([evaluate(cartPole), evaluate(whole), resume])();
+  const scores = ({ stdout }: { stdout: string }) =>
+    JSON.parse(stdout).episodes.map((episode: { return: number }) => episode.return);
+  expect(scores(alone)).toEqual(scores(asRun));
+  expect([resumed.code, resumed.stderr.trim().split('\n').at(-1)]).toEqual([
+    2,
+    `train-agent: ${join(whole, 'checkpoints/300')} holds the network alone: its agent plays, and cannot be trained further`,
+  ]);
+  // Half of the precision: the values differ in their fourth digit.
+  const onnx = join(folder, 'agent-half-onnx');
+  await exportAgent({ env, runDir: half, format: 'onnx', out: onnx });
+  const values = async (model: string) => {
+    const session = await InferenceSession.create(model, { logSeverityLevel: 3 });
+    const states = new Tensor(
+      'float32',
+      Float32Array.from({ length: 40 }, (_, i) => Math.sin(i)),
+      [10, 4],
+    );
+    const { q_values: q } = await session.run({ states });
+    await session.release();
+    return [...(q.data as Float32Array)];
+  };
+  const [expected, found] = [
+    await values(join(folder, 'cart-pole-onnx/model.onnx')),
+    await values(join(onnx, 'model.onnx')),
+  ];
+  const largest = Math.max(...expected.map(Math.abs));
+  const error = Math.max(...found.map((value, i) => Math.abs(value - expected[i]))) / largest;
+  expect(error).toBeGreaterThan(0);
+  expect(error).toBeLessThan(2e-3);
+});
+
 test('--checkpoint chooses, and another checkpoint has no score of this one', async () => {
   const out = join(folder, 'earlier');
   const exported = await exportAgent({ env, runDir: cartPole, format: 'safetensors', out, checkpoint: 200 });
@@ -179,7 +222,7 @@ describe('refused in one line, and nothing is written', () => {
     const run = (out: string, ...args: string[]) => ['export-agent', join(folder, out), ...args];
     const cases = [
       [run('a', '--run', cartPole, '--format', 'onxn'), '--format onxn is no format: did you mean onnx?'],
-      [run('a', '--run', cartPole, '--format', 'excel'), 'use one of tfjs, saved-model, onnx, safetensors'],
+      [run('a', '--run', cartPole, '--format', 'excel'), 'use one of tfjs, saved-model, onnx, safetensors, agent'],
       [run('taken', '--run', cartPole, '--format', 'onnx'), 'taken: cannot be made: a file of that name is there'],
       [run('no/where', '--run', cartPole, '--format', 'onnx'), 'no: is to hold a new folder: there is no such place'],
       [run('a', '--run', cartPole, '--format', 'onnx', '--half'), '--half does nothing with --format onnx'],

@@ -1,8 +1,10 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type EpisodeRecording, writeRecording } from '../../src/recording/index.ts';
+import { readSafetensors } from '../../src/files/safetensors.ts';
+import { type EpisodeRecording, frameHash, writeRecording } from '../../src/recording/index.ts';
 import { mainRoot, startCommand } from '../processes.ts';
 import { until } from '../until.ts';
 import { ATARI, recordRandomPlay } from './record.ts';
@@ -86,6 +88,36 @@ describe('replay-episode', () => {
     expect(await readdir(folder)).not.toContain('altered.mp4');
   });
 
+  test('writes what the agent saw, compressed or not', async () => {
+    const [plain, compressed] = [at('seen.safetensors'), at('seen.safetensors.gz')];
+    for (const path of [plain, compressed]) {
+      const { code, stdout, stderr } = await replayEpisode([at('pong.episode.safetensors'), '--observations', path]);
+      expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${path}: made\n`, stderr: '' });
+    }
+    expect(gunzipSync(await readFile(compressed)).equals(await readFile(plain))).toBe(true);
+    const { tensors, metadata } = await readSafetensors(plain);
+    expect(tensors.observations).toMatchObject({ dtype: 'U8', shape: [61, 1, 84, 84] });
+    const pixels = tensors.observations.data as Uint8Array;
+    const hashes = Array.from({ length: 61 }, (_, i) => frameHash(pixels.subarray(i * 84 * 84, (i + 1) * 84 * 84)));
+    expect(hashes).toEqual([...pong.frameHashes]);
+    expect([tensors.actions.data, tensors.rewards.data]).toEqual([pong.actions, pong.rewards]);
+    expect(metadata).toEqual({
+      ...{ environment: 'pong', return: String(pong.return), terminated: 'false' },
+      actionMeanings: '["NOOP","FIRE","RIGHT","LEFT","RIGHTFIRE","LEFTFIRE"]',
+    });
+  });
+
+  test('writes nothing of an episode that takes another course', async () => {
+    const altered = structuredClone(pong);
+    altered.frameHashes[7] ^= 1n;
+    await writeRecording(at('altered.episode.safetensors'), altered);
+    const args = [at('altered.episode.safetensors'), '--observations', at('altered.safetensors')];
+    const { code, stdout, stderr } = await replayEpisode(args);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^replay-episode: .*first difference at frame 28 .*nothing was written\n$/);
+    expect(await readdir(folder)).not.toContain('altered.safetensors');
+  });
+
   test('refuses to replace a video unless told to', async () => {
     await writeFile(at('mine.mp4'), 'mine');
     const { code, stderr } = await replayEpisode([at('pong.episode.safetensors'), '--video', at('mine.mp4')]);
@@ -111,6 +143,32 @@ describe('replay-episode', () => {
       'another extension',
       () => [at('pong.episode.safetensors'), '--video', at('pong.episode.safetensors'), '--force'],
       /must end in \.mp4/,
+    ],
+    [
+      'speed for nothing',
+      () => [at('pong.episode.safetensors'), '--speed', '2'],
+      /--speed does nothing without --video/,
+    ],
+    [
+      'a part of nothing',
+      () => [at('pong.episode.safetensors'), '--to-step', '9'],
+      /--to-step does nothing without --v/,
+    ],
+    [
+      'a part behind the end',
+      () => [at('pong.episode.safetensors'), '--gif', at('part.gif'), '--to-step', '61'],
+      /--to-step 61: the episode ends at step 60/,
+    ],
+    [
+      'a part that ends before it begins',
+      () => [at('pong.episode.safetensors'), '--gif', at('part.gif'), '--from-step', '9', '--to-step', '8'],
+      /--from-step 9: the part ends at step 8/,
+    ],
+    ['force for nothing', () => [at('pong.episode.safetensors'), '--force'], /--force does nothing without an output/],
+    [
+      'observations over the recording',
+      () => [at('pong.episode.safetensors'), '--observations', at('pong.episode.safetensors'), '--force'],
+      /is the recording itself/,
     ],
     ['a folder that is not there', () => [at('pong.episode.safetensors'), '--gif', at('no/x.gif')], /no folder .*no/],
     [

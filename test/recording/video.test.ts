@@ -7,7 +7,7 @@ import { makeVectorEnv } from 'gymnasium-js-bridge';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findFfmpeg } from '../../src/recording/ffmpeg.ts';
 import { type EpisodeRecording, frameHash, renderGif, renderMp4 } from '../../src/recording/index.ts';
-import { openScreens } from '../../src/recording/screens.ts';
+import { openScreens, type ShownSteps } from '../../src/recording/screens.ts';
 import { ATARI, recordRandomPlay } from './record.ts';
 
 const FRAME_BYTES = 210 * 160 * 3;
@@ -26,9 +26,9 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function allScreens(recording: EpisodeRecording): Promise<Uint8Array[]> {
+async function allScreens(recording: EpisodeRecording, shown: ShownSteps = {}): Promise<Uint8Array[]> {
   const copies: Uint8Array[] = [];
-  for await (const screen of (await openScreens(recording)).frames) copies.push(Uint8Array.from(screen));
+  for await (const screen of (await openScreens(recording, shown)).frames) copies.push(Uint8Array.from(screen));
   return copies;
 }
 
@@ -83,9 +83,11 @@ describe('the screens of an episode', () => {
     expect(recording.lengthSteps).toBe(60);
   });
 
-  test('are as many as the emulator made', () => {
+  test('are as many as the emulator made, or as many as are asked for', async () => {
     expect(frames).toHaveLength(301);
     expect(frames.every(({ length }) => length === FRAME_BYTES)).toBe(true);
+    const part = await allScreens(enduro, { fromStep: 10, toStep: 12 });
+    expect(Buffer.concat(part).equals(Buffer.concat(frames.slice(37, 49)))).toBe(true);
   });
 
   test('end with an error where the game takes another course', async () => {

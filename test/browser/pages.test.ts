@@ -1,4 +1,5 @@
-// The page of examples/browser, as a plain server gives it: it learns, can be used, and asks nobody else for anything.
+// The pages of examples/browser, as a plain server gives them: they do what they say, can be used, and ask nobody else for
+// anything.
 import { once } from 'node:events';
 import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -7,11 +8,16 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { build } from 'vite';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { mainRoot } from '../processes.ts';
+import { mainRoot, start } from '../processes.ts';
 import { findChromium, NEEDS_CHROMIUM } from './chromium.ts';
 import { complaintsOf, openBrowser, seriousViolations } from './open-browser.ts';
 
-const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
+const TYPES: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.wasm': 'application/wasm',
+};
 
 let folder: string;
 let modules: string[];
@@ -26,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test('its bundle has nothing of Node', () => {
+test('their bundles have nothing of Node', () => {
   const names = modules.map((id) => id.replace(/^.*(\/(src|agents|envs|node_modules)\/)/, '$1'));
   expect(names).toContain('/agents/dqn/learner.ts');
   expect(names.filter((name) => /^node:|zeromq|msgpack|sidecar|^\/src\/(cli|files|recording)\//.test(name))).toEqual(
@@ -34,8 +40,8 @@ test('its bundle has nothing of Node', () => {
   );
 });
 
-/** Opens the page in a browser of its own; a folder of the server holds it, as any folder may. */
-async function open(browserFile: string) {
+/** Opens a page in a browser of its own; a folder of the server holds it, as any folder may. */
+async function open(browserFile: string, name: string) {
   const server = createServer(({ url = '' }, response) => {
     const file = join(folder, new URL(url, 'http://x').pathname.replace('/some/folder/', ''));
     if (!existsSync(file)) return void response.writeHead(404).end();
@@ -51,14 +57,14 @@ async function open(browserFile: string) {
   context.on('request', (request) => {
     if (!request.url().startsWith(address) && !request.url().startsWith('data:')) foreign.push(request.url());
   });
-  await page.goto(`${address}cartpole.html`);
+  await page.goto(`${address}${name}`);
   return { page, complaints, foreign };
 }
 
 test('a DQN learns CartPole in the page, which stays usable', async (context) => {
   const browser = findChromium();
   if (!browser) return context.skip(NEEDS_CHROMIUM);
-  const { page, complaints, foreign } = await open(browser);
+  const { page, complaints, foreign } = await open(browser, 'cartpole.html');
   const status = page.locator('#status');
   const number = async (id: string) => Number((await page.locator(`#${id}`).textContent())!.replaceAll(',', ''));
   const until = (text: string) =>
@@ -97,6 +103,46 @@ test('a DQN learns CartPole in the page, which stays usable', async (context) =>
   await page.locator('#restart').click();
   expect(await page.locator('#seed:invalid').count()).toBe(1);
 
+  expect(complaints).toEqual([]);
+  expect(foreign).toEqual([]);
+});
+
+test('an exported Atari agent plays along a recorded episode', async (context) => {
+  const browser = findChromium();
+  if (!browser) return context.skip(NEEDS_CHROMIUM);
+  const script = join(mainRoot, 'examples/browser/make-agents.mjs');
+  const { code, stderr } = await start(process.execPath, [script, join(folder, 'agents')]).ended;
+  expect(code, stderr).toBe(0);
+  const { page, complaints, foreign } = await open(browser, 'atari.html');
+  const text = (id: string) => page.locator(`#${id}`).textContent();
+  const until = (pattern: RegExp) =>
+    page.waitForFunction(`${pattern}.test(document.getElementById('status').textContent)`, undefined, {
+      timeout: 0,
+      polling: 100,
+    });
+
+  await page.locator('#agent').selectOption('enduro');
+  await until(/^Score/);
+  const [, score, steps] = /^Score (.+) in (.+) agent steps/.exec((await text('status'))!)!;
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect(await seriousViolations(page), colorScheme).toEqual([]);
+  }
+
+  await page.locator('#pause').click();
+  await page.waitForFunction(`document.getElementById('place').valueAsNumber > 5`);
+  await page.locator('#pause').click();
+  await page.locator('#reward').click();
+  await page.locator('#place').press('End');
+  expect(await text('step')).toBe(`${steps} of ${steps}`);
+  expect(await text('score')).toBe(score); // its last step has no reward
+
+  await page.locator('#check').click();
+  await until(/are those of the recording/);
+  const [, equal, total] = /^(.+) of (.+) actions/.exec((await text('status'))!)!;
+  // Two actions may be worth nearly the same, and a browser rounds in its own way.
+  expect(Number(equal.replace(',', ''))).toBeGreaterThan(0.999 * Number(steps.replace(',', '')));
+  expect(total).toBe(steps);
   expect(complaints).toEqual([]);
   expect(foreign).toEqual([]);
 });
