@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { newCommand, path, runCommand, say, shellWord, UsageError, wholeNumber } from '../src/cli/index.ts';
-import { exitOnInterrupt } from '../src/cli/interrupt.ts';
-import { startChild } from '../src/jobs/child-process.ts';
+import { onInterrupt } from '../src/cli/interrupt.ts';
+import { killGroup, startChild } from '../src/jobs/child-process.ts';
+import { InterruptedError } from '../src/runs/errors.ts';
 import { setupScript } from '../src/runtime/native-packages.ts';
 
 const command = newCommand(
@@ -28,13 +29,16 @@ Examples:
   );
 
 command.action(async (folder: string, { port }: { port?: number }) => {
-  exitOnInterrupt();
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UsageError(`${shellWord(folder)} is no folder: give a run folder, or a folder with run folders`);
   }
-  const python = await installed();
+  const signal = onInterrupt(() => {});
+  const python = await installed(signal);
   const options = ['--logdir', folder, '--host', '127.0.0.1', ...(port === undefined ? [] : ['--port', `${port}`])];
-  const viewer = startChild(python, ['-m', 'tensorboard.main', ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const viewer = startChild(python, ['-m', 'tensorboard.main', ...options], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal,
+  });
   let lastLine = '';
   for (const stream of [viewer.stdout!, viewer.stderr!]) {
     createInterface({ input: stream }).on('line', (line) => {
@@ -47,15 +51,17 @@ command.action(async (folder: string, { port }: { port?: number }) => {
     viewer.once('error', (error) => resolve(error.message));
     viewer.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
+  if (signal.aborted) return killGroup(viewer); // that is how one ends it
   const inUse = /port (\d+).*in use/.exec(lastLine)?.[1];
   if (inUse !== undefined) throw new UsageError(`--port ${inUse} is in use: give another one, or none`);
   throw new Error(`TensorBoard ended (${ending}): ${lastLine}`);
 });
 
 /** The Python that has TensorBoard; installs it where it is missing. */
-function installed(): Promise<string> {
+function installed(signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = execFile(process.execPath, [setupScript('tensorboard.mjs')], (error, stdout) => {
+    const child = execFile(process.execPath, [setupScript('tensorboard.mjs')], { signal }, (error, stdout) => {
+      if (signal.aborted) reject(new InterruptedError('interrupted: TensorBoard is not installed'));
       // It has said why.
       if (error) reject(new UsageError('TensorBoard could not be installed, as said above: mend that and try again'));
       else resolve(stdout.trim());
