@@ -1,4 +1,4 @@
-// The programs of examples/, as a reader runs them after the build.
+// The programs of examples/, as a reader runs them after the build: a short one here, all with `npm run test:programs`.
 
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -9,6 +9,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const isLong = process.env.WEIGHTNORM_PROGRAMS === 'long';
+const NEEDS_ASKING = 'trains for some ten seconds: npm run test:programs';
+const SHORT = 'own-learning-step';
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'examples-'));
@@ -37,7 +40,8 @@ test('each example has its test, and is short', () => {
   }
 });
 
-test.each(Object.entries(lastLines))('%s', async (name, lastLine) => {
+test.for(Object.entries(lastLines))('%s', async ([name, lastLine], { skip }) => {
+  skip(!isLong && name !== SHORT, NEEDS_ASKING);
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [join(root, 'dist/examples', `${name}.js`), join(folder, name)],

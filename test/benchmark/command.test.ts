@@ -5,6 +5,9 @@ import { KERNEL_NORMALIZATIONS, OUTPUT_NORMALIZATIONS } from '../../src/weightno
 import { printed, runCommand, startCommand } from '../processes.ts';
 import { until } from '../until.ts';
 
+const isLong = process.env.WEIGHTNORM_PROGRAMS === 'long';
+const NEEDS_ASKING = 'measures for some ten seconds: npm run test:programs';
+
 async function report(...args: string[]): Promise<Report> {
   const { code, stdout, stderr } = await runCommand('benchmark', ...args, '--json');
   expect(code, stderr).toBe(0);
@@ -47,7 +50,8 @@ describe('benchmark', () => {
     expect(result.machine).toMatchObject({ tensorflow: '2.21.0', loadBefore: expect.any(Number) });
   });
 
-  test('agents compares the update of each with that of dqn', async () => {
+  test('agents compares the update of each with that of dqn', async ({ skip }) => {
+    skip(!isLong, NEEDS_ASKING);
     const result = await report('agents', '--rounds', '1', '--turn-seconds', '0.001');
     checkTimes(result, 1);
     const others = ['dqnDueling', 'dqnNoisy', 'c51', 'qrDqn', 'rainbow', 'iqn8'];
@@ -60,7 +64,8 @@ describe('benchmark', () => {
     expect(iqn8MillionMultiplyAdds).toBeGreaterThan(dqnMillionMultiplyAdds);
   });
 
-  test('acting prints a table of times, ratios and the machine', async () => {
+  test('acting prints a table of times, ratios and the machine', async ({ skip }) => {
+    skip(!isLong, NEEDS_ASKING);
     const { code, stdout, stderr } = await runCommand(
       'benchmark',
       'acting',
@@ -88,7 +93,8 @@ describe('benchmark', () => {
     expect(figures.conv1ForwardPercentOfPeak).toBeCloseTo(100 * share, 6);
   });
 
-  test('normalizations measures each one, compiled and in training, over none', async () => {
+  test('normalizations measures each one, compiled and in training, over none', async ({ skip }) => {
+    skip(!isLong, NEEDS_ASKING);
     const result = await report('normalizations', '--rounds', '1', '--turn-seconds', '0.001');
     checkTimes(result, 1);
     const { milliseconds, ratios } = result;
@@ -100,7 +106,8 @@ describe('benchmark', () => {
       expect(ratios[`${name}OverNone`]).toBe(milliseconds[name].median / milliseconds[none].median);
   });
 
-  test('sidecar measures the bridge, Python and the emulator alone', async () => {
+  test('sidecar measures the bridge, Python and the emulator alone', async ({ skip }) => {
+    skip(!isLong, NEEDS_ASKING);
     const result = await report('sidecar', '--rounds', '1', '--turn-seconds', '0.02');
     checkTimes(result, 1);
     const { milliseconds, ratios } = result;

@@ -1,4 +1,4 @@
-// The packed packages in another project, as a user installs them.
+// The packed packages; and, with `npm run test:programs`, in another project, as a user installs them.
 import {
   existsSync,
   mkdirSync,
@@ -12,13 +12,15 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findChromium, NEEDS_CHROMIUM } from '../browser/chromium.ts';
 import { bundle, openPage } from '../browser/page.ts';
 import type { Training } from '../browser/train-small-model.ts';
 import { mainRoot } from '../setup/project.ts';
 import { entries, manifest, NEEDS_REGISTRY, pack, reachesRegistry, runIn } from './packed.ts';
 
+const isLong = process.env.WEIGHTNORM_PROGRAMS === 'long';
+const NEEDS_ASKING = 'installs for more than a minute: npm run test:programs';
 let folder: string;
 let project: string;
 let tarballs: { main: string; bridge: string };
@@ -82,6 +84,8 @@ describe('npm pack', () => {
 
 // In this order: each goes on with what the one before has left.
 describe('another project', () => {
+  beforeEach(({ skip }) => skip(!isLong, NEEDS_ASKING));
+
   it('installs the package without anything native', async ({ skip }) => {
     skip(!online, NEEDS_REGISTRY);
     const types = `@types/node@${manifest().devDependencies['@types/node']}`;
