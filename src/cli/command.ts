@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import {
   EnvOptionsError,
+  NoWorkerError,
   SidecarDiedError,
   SidecarError,
   SidecarStartError,
@@ -41,6 +42,7 @@ const USER_ERRORS = [
   UnknownEnvError,
   UnsupportedEnvError,
   SidecarStartError,
+  NoWorkerError,
 ];
 /** As a shell says that Ctrl-C has ended a program. */
 export const INTERRUPTED = 130;

@@ -16,7 +16,7 @@ import {
 } from 'gymnasium-js-bridge';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Dealer } from 'zeromq';
-import { errorFrom, MAX_REQUEST_BYTES } from '../../envs/src/protocol.ts';
+import { errorFrom, MAX_REQUEST_BYTES, PROTOCOL_VERSION } from '../../envs/src/protocol.ts';
 import { sidecarFolder } from '../../envs/src/python.ts';
 import { startSidecar } from '../../envs/src/sidecar-process.ts';
 import { until } from '../until.ts';
@@ -242,10 +242,10 @@ describe('the protocol on the wire', () => {
     expect(errorFrom({ kind: 'version', type: '', message: '', traceback: '', details: {} })).toBeInstanceOf(
       ProtocolMismatchError,
     );
-    expect(await ask(socket, encode({ id: 3, op: 'hello', protocol: 1 }))).toMatchObject({
+    expect(await ask(socket, encode({ id: 3, op: 'hello', protocol: PROTOCOL_VERSION }))).toMatchObject({
       id: 3,
       ok: true,
-      protocol: 1,
+      protocol: PROTOCOL_VERSION,
     });
 
     const unreadable: Uint8Array[][] = [
@@ -298,9 +298,9 @@ describe('the protocol on the wire', () => {
   test('drops the connection of a peer that sends too much, and serves the others', async () => {
     const { child, connect } = await rawSidecar();
     const good = connect();
-    expect(await ask(good, encode({ id: 1, op: 'hello', protocol: 1 }))).toMatchObject({ ok: true });
+    expect(await ask(good, encode({ id: 1, op: 'hello', protocol: PROTOCOL_VERSION }))).toMatchObject({ ok: true });
     const bad = connect();
-    expect(await ask(bad, encode({ id: 1, op: 'hello', protocol: 1 }))).toMatchObject({ ok: true });
+    expect(await ask(bad, encode({ id: 1, op: 'hello', protocol: PROTOCOL_VERSION }))).toMatchObject({ ok: true });
     const dropped = disconnection(bad);
     await bad.send(new Uint8Array(MAX_REQUEST_BYTES + 1));
     await dropped;
@@ -319,8 +319,12 @@ describe('the protocol on the wire', () => {
     const socket = new Dealer({ linger: 0, receiveTimeout: 60_000 });
     onTestFinished(() => socket.close());
     socket.connect(sidecar.endpoint);
-    expect(await ask(socket, encode({ id: 1, op: 'hello', protocol: 1, token: 'guess' }))).toMatchObject({ ok: false });
-    expect(await ask(socket, encode({ id: 2, op: 'hello', protocol: 1, token: sidecar.token }))).toMatchObject({
+    expect(await ask(socket, encode({ id: 1, op: 'hello', protocol: PROTOCOL_VERSION, token: 'guess' }))).toMatchObject(
+      { ok: false },
+    );
+    expect(
+      await ask(socket, encode({ id: 2, op: 'hello', protocol: PROTOCOL_VERSION, token: sidecar.token })),
+    ).toMatchObject({
       ok: true,
     });
     expect(statSync(folder, { throwIfNoEntry: false })).toBeUndefined();
@@ -342,7 +346,7 @@ describe('the protocol on the wire', () => {
     const stranger = new Dealer({ linger: 0, receiveTimeout: 60_000 });
     onTestFinished(() => stranger.close());
     stranger.connect(sidecar.endpoint);
-    const reply = await ask(stranger, encode({ id: 1, op: 'hello', protocol: 1 }));
+    const reply = await ask(stranger, encode({ id: 1, op: 'hello', protocol: PROTOCOL_VERSION }));
     expect(reply).toMatchObject({ ok: false, error: { message: 'hello with a wrong token' } });
     const env = closing(await makeVectorEnv({ id: 'CartPole-v1' }));
     expect((await env.reset()).observations.length).toBe(4);
