@@ -19,6 +19,8 @@ export interface RecoveryOptions {
   /** How many starts in a row may bring nothing before the fault is thrown. */
   maxRestarts: number;
   onFault?: ((fault: EnvFault) => void | Promise<void>) | undefined;
+  /** Whether the environments would be better off elsewhere now, so that they are started again without a fault. */
+  shouldMove?: ((envs: Envs) => boolean) | undefined;
 }
 
 /** The episode that an environment is in: its seed and what was done since. */
@@ -91,10 +93,10 @@ export class RecoveringEnvs implements Envs {
 
   /** Makes a request, and after a fault again in environments that stand where the lost ones stood. */
   private async recovering<T>(request: (envs: Envs) => Promise<T>): Promise<T> {
-    const { maxRestarts, onFault } = this.options;
+    const { maxRestarts, onFault, shouldMove } = this.options;
     for (let restarts = 0; ; restarts++) {
       try {
-        if (restarts > 0) await this.restart();
+        if (restarts > 0 || shouldMove?.(this.envs)) await this.restart();
         return await request(this.envs);
       } catch (error) {
         if (this.closed || !isFault(error) || restarts === maxRestarts) throw error;

@@ -12,6 +12,8 @@ import { WorkerPool } from './worker-pool.ts';
 interface Runner {
   /** Has so many environments made. @param again Whether they stand in for lost ones. */
   start(numEnvs: number, again: boolean): Promise<Envs>;
+  /** Whether environments would be better off if they were started again. */
+  shouldMove?(envs: Envs): boolean;
   /** Ends what the parts had in common; they are closed before. */
   close(): void;
 }
@@ -37,7 +39,8 @@ export async function makeVectorEnv(options: VectorEnvOptions): Promise<VectorEn
       again = true;
       return envs;
     };
-    return maxRestarts === 0 ? start() : RecoveringEnvs.start({ start, maxRestarts, onFault });
+    const shouldMove = runner.shouldMove && ((envs: Envs) => runner.shouldMove!(envs));
+    return maxRestarts === 0 ? start() : RecoveringEnvs.start({ start, maxRestarts, onFault, shouldMove });
   });
   const outcomes = await Promise.allSettled(starting);
   const parts = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));

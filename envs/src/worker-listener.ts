@@ -138,6 +138,11 @@ export class WorkerListener {
     });
   }
 
+  /** Whether a worker stands by that has no environments. */
+  get hasFree(): boolean {
+    return [...this.workers.values()].some(({ load }) => load === 0);
+  }
+
   /** Sends the workers away and stops listening. What is under way rejects. */
   close(reason: unknown = closedError()): void {
     if (this.closed) return;
@@ -152,7 +157,7 @@ export class WorkerListener {
 
   private noWorker(): NoWorkerError {
     const { waitMs } = this.options;
-    const here = this.workers.size === 0 ? 'no worker' : `only ${this.workers.size} of the workers`;
+    const here = this.workers.size === 0 ? 'no worker' : `no worker beside the ${this.workers.size} that are here`;
     return new NoWorkerError(
       `${here} came to ${this.address} within ${waitMs / 1000} s: start one with "npx gymnasium-js-bridge worker ` +
         '--connect tcp://THIS-MACHINE:PORT --key-file worker.key", and see whether a firewall closes the port',

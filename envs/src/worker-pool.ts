@@ -9,6 +9,7 @@ import {
 } from './errors.ts';
 import type { ResolvedOptions } from './options.ts';
 import { MAX_REPLY_FRAME_BYTES } from './protocol.ts';
+import type { RemoteWorker } from './remote-worker.ts';
 import { makeSidecarEnvs } from './sidecar-envs.ts';
 import { WorkerListener } from './worker-listener.ts';
 
@@ -25,6 +26,9 @@ export class WorkerPool {
   private readonly listener: WorkerListener;
   private readonly note: (line: string) => void;
   private readonly maxFrameBytes: number;
+  /** Who runs what, for those that could be moved. */
+  private readonly workers = new WeakMap<Envs, RemoteWorker>();
+  private moving = false;
   /** What the environments are, as the first worker described them: the others must have the same. */
   private described: string | undefined;
 
@@ -58,13 +62,36 @@ export class WorkerPool {
 
   /** Has so many environments made by a worker. @param again Whether they stand in for lost ones. */
   async start(numEnvs: number, again: boolean): Promise<Envs> {
+    try {
+      return await this.startSomewhere(numEnvs, again);
+    } finally {
+      this.moving = false;
+    }
+  }
+
+  /**
+   * Whether environments should move: they are on a worker that has others too, and one stands by that has none, as
+   * where a lost machine is back. One move at a time, since each changes what is best for the others.
+   */
+  shouldMove(envs: Envs): boolean {
+    const worker = this.workers.get(envs);
+    if (this.moving || worker === undefined || worker.load < 2 || !this.listener.hasFree) return false;
+    this.moving = true;
+    this.note(`moving environments from the worker on ${worker.name} to one that stands by`);
+    return true;
+  }
+
+  private async startSomewhere(numEnvs: number, again: boolean): Promise<Envs> {
     for (;;) {
       const { worker, connection, batch } = await this.listener.take(again);
       try {
         const envs = await makeSidecarEnvs(connection, worker.join, { ...this.resolved, numEnvs, batch });
         this.checkSize(envs, numEnvs);
         const difference = this.compare(envs);
-        if (difference === undefined) return envs;
+        if (difference === undefined) {
+          this.workers.set(envs, worker);
+          return envs;
+        }
         worker.refuse(difference);
         await connection.close();
         this.note(`the worker on ${worker.name} was sent away: ${difference}`);

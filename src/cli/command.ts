@@ -2,7 +2,6 @@ import { writeSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import {
   EnvOptionsError,
-  NoWorkerError,
   SidecarDiedError,
   SidecarError,
   SidecarStartError,
@@ -42,7 +41,6 @@ const USER_ERRORS = [
   UnknownEnvError,
   UnsupportedEnvError,
   SidecarStartError,
-  NoWorkerError,
 ];
 /** As a shell says that Ctrl-C has ended a program. */
 export const INTERRUPTED = 130;

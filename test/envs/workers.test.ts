@@ -54,12 +54,12 @@ function trainer(options: VectorEnvOptions, count: number, more: { listen?: stri
 const kill = (worker: Started, name: NodeJS.Signals) => signal(sessionOf(worker)!, name);
 
 /** Everything that steps with seeded random actions show, a text a step. */
-async function play(env: VectorEnv, steps: number, before?: (step: number) => void): Promise<string[]> {
+async function play(env: VectorEnv, steps: number, before?: (step: number) => unknown): Promise<string[]> {
   const random = new Generator(1, 'actions');
   const shown: string[] = [];
   await env.reset();
   for (let step = 0; step < steps; step++) {
-    before?.(step);
+    await before?.(step);
     const result = await env.step(Array.from({ length: env.numEnvs }, () => random.integer(env.actionSpace.n)));
     shown.push(JSON.stringify(result, (_, value) => (ArrayBuffer.isView(value) ? sha256(value as Uint8Array) : value)));
   }
@@ -91,7 +91,16 @@ describe('two workers', () => {
     // The next trainer, at the same address. One worker goes for good: the other takes its environments over.
     const second = trainer(options, 2, { listen: address });
     const again = await second.ready;
-    const shown = await play(again, steps, (step) => step === 40 && signal(workers[0]!.pid, 'SIGKILL'));
+    // Started anew later, it gets some of them back.
+    const shown = await play(again, steps, async (step) => {
+      if (step === 40) signal(workers[0]!.pid, 'SIGKILL');
+      if (step !== 80) return;
+      const come = () => second.notes.filter((line) => line.startsWith('a worker has come')).length;
+      const before = come();
+      workers.push(startWorker(address, keys.workerFile));
+      await until('the new worker has come', () => come() > before);
+    });
+    expect(second.notes.at(-1)).toMatch(/^moving environments from the worker on .* to one that stands by$/);
     expect(shown).toEqual(expected);
     expect(second.faults).toHaveLength(1);
     await until('nothing of the killed worker is left', () =>
@@ -154,6 +163,21 @@ describe('a worker', () => {
 
     stop.abort(new Error('enough'));
     expect((await rejection(ready)).message).toBe('enough');
+  });
+
+  test('that lacks a package ends the start with the mend, and tells of which machine', async () => {
+    const { ready, address } = trainer({ id: 'CartPole-v1' }, 1);
+    const bare = connectAs(await address(), keys.worker);
+    await bare.send(joinMessage(PROTOCOL_VERSION));
+    const { id } = fieldsOf((await bare.receive())[0]!);
+    const details = { packages: ['gymnasium>=1.4'] };
+    const error = { kind: 'missing-packages', type: 'MissingPackages', message: 'm', traceback: '', details };
+    await bare.send(encode({ id, ok: false, error }));
+    const { name, message, ...rest } = await rejection(ready);
+    expect({ name, message, ...rest }).toMatchObject({
+      ...{ name: 'SidecarStartError', message: 'the worker on test (process 1): m' },
+      missingPackages: details.packages,
+    });
   });
 
   test('says so where its trainer refuses it, and ends with exit code 2', async () => {

@@ -1,6 +1,6 @@
 // Runs whose emulators are in workers: two processes over CURVE, killed at random moments. `npm test` kills a few times,
 // `npm run test:faults` ten times.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -92,7 +92,6 @@ const mistakes: [string[], string][] = [
   [['--env-workers', '0'], 'It takes a whole number of at least 1.'],
   [['--env-workers', '2', '--num-envs', '1'], '--num-envs 1 leaves some of the 2 workers without an environment'],
   [[...listen, '--env-keys', '/nowhere/x.key'], 'the key file /nowhere/x.key cannot be read: ENOENT'],
-  [[...listen, '--env-keys', keys.trainerFile, '--env-wait-seconds', '0.05'], 'no worker came to tcp://127.0.0.1:'],
 ];
 const endings = runCommands(mistakes.map(([args]) => ['train-agent', ...cartPole, ...args]));
 test.each(mistakes.map(([args, text], i) => [args, text, i] as const))(
@@ -105,3 +104,25 @@ test.each(mistakes.map(([args, text], i) => [args, text, i] as const))(
     expect(last).toContain(text);
   },
 );
+
+test('a trainer that no worker comes to ends with one line, at once where Ctrl-C ends the wait', async () => {
+  const waiting = [
+    '--env-listen',
+    'tcp://127.0.0.1:*',
+    '--env-keys',
+    keys.trainerFile,
+    '--run-dir',
+    join(folder, 'none'),
+  ];
+  const start = (...more: string[]) => startCommand('train-agent', ['--env-id', 'CartPole-v1', ...waiting, ...more]);
+  const [late, stopped] = [start('--env-wait-seconds', '0.05'), start()];
+  await until('the trainer listens', () => addressIn(stopped.output.stderr) !== undefined, stopped);
+  signal(stopped.pid, 'SIGINT');
+  const lastLine = (text: string) => text.trim().split('\n').at(-1);
+  const [{ code, stderr }, interrupted] = await Promise.all([late.ended, stopped.ended]);
+  expect(code).toBe(1);
+  expect(lastLine(stderr)).toMatch(/^train-agent: no worker came to tcp:\S+ within 0\.05 s: start one with "npx /);
+  expect(interrupted.code).toBe(130);
+  expect(lastLine(interrupted.stderr)).toBe('train-agent: stopped before its first step: nothing has changed');
+  expect(existsSync(join(folder, 'none'))).toBe(false);
+});
