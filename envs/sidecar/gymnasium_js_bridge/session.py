@@ -18,13 +18,8 @@ from zmq.utils.monitor import recv_monitor_message
 
 from . import lifetime, protocol, worker_keys
 from .ops import Ops, Reply
+from .worker_common import OVER, REFUSED, STOP_SIGNALS, say
 
-# The trainer has ended, or wants no more of this process: another one may come.
-OVER = 0
-# Another one would fare no better.
-REFUSED = 2
-
-ADDRESS = re.compile(r"tcp://([\w.-]+|\[[\da-fA-F:.%\w]+\]):\d{1,5}")
 # The first and the longest time between two tries to connect.
 RECONNECT_MS = 500
 LONGEST_RECONNECT_MS = 2000
@@ -34,12 +29,6 @@ HEARTBEAT_TIMEOUT_MS = 15_000
 LINGER_MS = 500
 # An op that takes this much longer than the trainer waits for it ends the process.
 LIMIT_GRACE_SECONDS = 2.0
-# What asks a worker to stop; it ends its session then.
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def say(line: str) -> None:
-    print(f"worker: {line}", file=sys.stderr, flush=True)
 
 
 class Session:

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from . import lifetime, protocol, worker_keys
-from .session import ADDRESS, OVER, REFUSED, STOP_SIGNALS, say
+from .worker_common import OVER, REFUSED, STOP_SIGNALS, check_address, say
 
 # A session that ends sooner than this is followed by the next one only after so long.
 LEAST_SECONDS = 1.0
@@ -76,8 +76,7 @@ def main() -> int:
     parser.add_argument("--parent-pid", type=int, help="leave when this parent ends or standard input closes")
     arguments = parser.parse_args()
     try:
-        if not ADDRESS.fullmatch(arguments.connect):
-            raise protocol.BadOptions(f'--connect "{arguments.connect}" is no address like tcp://192.168.1.5:7777')
+        check_address(arguments.connect)
         key_file = os.path.abspath(arguments.key_file)
         worker_keys.read(key_file)
     except protocol.BridgeError as error:
