@@ -52,7 +52,7 @@ interface Waiter {
  */
 export class WorkerListener {
   /** Where it listens, with the port that the system chose where `*` was given. */
-  readonly address: string;
+  address: string;
   private readonly options: ListenerOptions;
   private readonly socket: Router;
   private readonly endKeyCheck: () => void;
@@ -88,10 +88,10 @@ export class WorkerListener {
       listener.close();
       const { code, message } = error as NodeJS.ErrnoException;
       const reason =
-        code === 'EADDRINUSE' ? 'the port is in use' : code === 'EACCES' ? 'the port is not for everybody' : message;
+        code === 'EADDRINUSE' ? 'the port is in use' : code === 'EACCES' ? 'this user may not open the port' : message;
       throw new EnvOptionsError(`"${options.listen}" cannot be listened on: ${reason}`);
     }
-    (listener as { address: string }).address = socket.lastEndpoint!;
+    listener.address = socket.lastEndpoint!;
     return listener;
   }
 
@@ -108,8 +108,8 @@ export class WorkerListener {
   }
 
   /**
-   * A place on a worker without environments. One that has some already will do too where `takesBusy`, but not at once: a
-   * process that was lost is mostly back within seconds.
+   * A place on a worker without environments. One that has some already will do too where `takesBusy`, but not at once:
+   * a process that was lost is mostly back within seconds.
    *
    * @throws NoWorkerError where none comes in time; EnvClosedError.
    */

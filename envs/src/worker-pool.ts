@@ -19,6 +19,8 @@ import { WorkerListener } from './worker-listener.ts';
  */
 const FRAME_BYTES_AN_ENV = 2 ** 20;
 const LEAST_FRAME_BYTES = 2 ** 26;
+/** How many workers in a row may be lost while they make environments, before that is thrown. */
+const MOST_LOSSES = 10;
 
 /** Runs parts of the environments on workers that connect from other machines. */
 export class WorkerPool {
@@ -82,7 +84,7 @@ export class WorkerPool {
   }
 
   private async startSomewhere(numEnvs: number, again: boolean): Promise<Envs> {
-    for (;;) {
+    for (let losses = 1; ; losses++) {
       const { worker, connection, batch } = await this.listener.take(again);
       try {
         const envs = await makeSidecarEnvs(connection, worker.join, { ...this.resolved, numEnvs, batch });
@@ -99,7 +101,7 @@ export class WorkerPool {
         await connection.close();
         if (error instanceof SidecarStartError)
           throw new SidecarStartError(`the worker on ${worker.name}: ${error.message}`, error.missingPackages);
-        if (!isLoss(error)) throw error;
+        if (!isLoss(error) || losses === MOST_LOSSES) throw error;
         this.note(`${error.message}; waiting for another`);
       }
     }

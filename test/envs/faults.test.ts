@@ -237,7 +237,7 @@ describe('the protocol on the wire', () => {
     expect(await ask(socket, encode({ id: 2, op: 'hello', protocol: 99 }))).toMatchObject({
       id: 2,
       ok: false,
-      error: { kind: 'version', message: expect.stringContaining('protocol 1, the client 99') },
+      error: { kind: 'version', message: expect.stringContaining(`protocol ${PROTOCOL_VERSION}, the client 99`) },
     });
     expect(errorFrom({ kind: 'version', type: '', message: '', traceback: '', details: {} })).toBeInstanceOf(
       ProtocolMismatchError,
@@ -263,22 +263,24 @@ describe('the protocol on the wire', () => {
     }
     const wrong: [string, Record<string, unknown>, string][] = [
       ['dance', {}, 'unknown op "dance"'],
-      ['step', { actions: new Uint8Array(4) }, '"make" comes before'],
-      ['make', {}, 'field "kind"'],
-      ['make', { kind: 'board', name: 'x', numEnvs: 1, settings: {} }, 'kind "board"'],
+      ['step', { actions: new Uint8Array(4) }, 'field "batch"'],
+      ['step', { batch: 0, actions: new Uint8Array(4) }, '"make" comes before'],
+      ['make', { batch: 0 }, 'field "kind"'],
+      ['make', { batch: 0, kind: 'board', name: 'x', numEnvs: 1, settings: {} }, 'kind "board"'],
+      ['make', { batch: 0, kind: 'board', name: 'x', numEnvs: 5000, settings: {} }, '1 to 4096 environments'],
     ];
     for (const [op, fields, message] of wrong) {
       const reply = await ask(socket, encode({ id: 6, op, ...fields }));
       expect(reply).toMatchObject({ id: 6, ok: false, error: { message: expect.stringContaining(message) } });
     }
 
-    const made = { id: 7, op: 'make', kind: 'gymnasium', name: 'CartPole-v1', numEnvs: 2, settings: {} };
+    const made = { id: 7, op: 'make', batch: 0, kind: 'gymnasium', name: 'CartPole-v1', numEnvs: 2, settings: {} };
     expect(await ask(socket, encode(made))).toMatchObject({ ok: true, numActions: 2 });
     const int32 = (...numbers: number[]) => new Uint8Array(Int32Array.from(numbers).buffer);
-    const start = { id: 8, op: 'reset', mask: Uint8Array.of(1, 1), seeds: int32(1, 2) };
+    const start = { id: 8, op: 'reset', batch: 0, mask: Uint8Array.of(1, 1), seeds: int32(1, 2) };
     expect(await ask(socket, encode(start))).toMatchObject({ ok: true });
     for (const actions of [int32(0), int32(0, 2), int32(-1, 0), Uint8Array.of(1), 'left', [0, 1]]) {
-      const reply = await ask(socket, encode({ id: 9, op: 'step', actions, nextSeeds: int32(3, 4) }));
+      const reply = await ask(socket, encode({ id: 9, op: 'step', batch: 0, actions, nextSeeds: int32(3, 4) }));
       expect(reply).toMatchObject({ id: 9, ok: false, error: { kind: 'protocol' } });
     }
     await fc.assert(
@@ -288,7 +290,7 @@ describe('the protocol on the wire', () => {
       { numRuns: 200 },
     );
     expect(
-      await ask(socket, encode({ id: 10, op: 'step', actions: int32(0, 1), nextSeeds: int32(3, 4) })),
+      await ask(socket, encode({ id: 10, op: 'step', batch: 0, actions: int32(0, 1), nextSeeds: int32(3, 4) })),
     ).toMatchObject({
       id: 10,
       ok: true,
