@@ -64,7 +64,7 @@ Examples:
   train-agent --run-dir runs/pong --resume
   train-agent --env-id CartPole-v1
   train-agent --agent pqn --env-id MinAtar/Breakout-v1
-  train-agent --game Enduro --num-envs 8 --env-workers 2 --env-listen tcp://*:7777 --env-keys keys/trainer.key
+  train-agent --game Enduro --num-envs 8 --env-workers 2 --env-listen 'tcp://*:7777' --env-keys keys/trainer.key
     with, on each of two other machines: npx gymnasium-js-bridge worker --connect tcp://HOST:7777 --key-file worker.key`,
 );
 const schema = addAllSettings(command, agents);
@@ -107,6 +107,8 @@ const words: TrainingWords = {
 command.action(async ({ agent, preset, trustModules, ...options }: TrainingOptions & AgentOptions) => {
   checkTrainingOptions(options, { '--agent': agent, '--preset': preset });
   const workers = workersOf(options);
+  if (options.printConfig && workers !== undefined)
+    throw new UsageError('--env-workers and --env-listen do nothing with --print-config, which starts no run');
   const given = givenSettings(command, schema) as Partial<AgentSettings>;
   const definition = findAgent(agent ?? DEFAULT_AGENT);
   const resolved = options.resume

@@ -23,7 +23,8 @@ export async function checkKeys(
   const { Reply } = loadZeromq();
   const socket = new Reply({ context, linger: 0 });
   await socket.bind(ZAP_ADDRESS);
-  void answerAll(socket, allowed.map(keyBytes), onRefused);
+  // Where it ends for any reason nobody is let in any more.
+  answerAll(socket, allowed.map(keyBytes), onRefused).catch(() => socket.close());
   return () => socket.close();
 }
 

@@ -73,7 +73,7 @@ export interface RemoteWorkers {
 
 /** Why environments are about to be started again. */
 export interface EnvFault {
-  /** SidecarDiedError, SidecarTimeoutError or SidecarError. */
+  /** SidecarDiedError, SidecarTimeoutError, SidecarError, SidecarReplyError or WorkerLostError. */
   error: Error;
   /** Which start in a row this is, from 1. */
   restart: number;

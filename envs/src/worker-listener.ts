@@ -103,7 +103,7 @@ export class WorkerListener {
     this.seldom = seldom;
     this.probing = setInterval(() => this.probe(), PROBE_PERIOD_MS).unref();
     // Before it binds, so that no event is missed.
-    void this.watch();
+    this.watch().catch(() => {}); // connections are looked at now and then all the same
     void this.receive();
   }
 

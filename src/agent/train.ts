@@ -1,6 +1,6 @@
 // Runs of agents: new ones and resumed ones.
 import { join } from 'node:path';
-import type { VectorEnv, VectorEnvOptions } from 'gymnasium-js-bridge';
+import { EnvOptionsError, type VectorEnv, type VectorEnvOptions } from 'gymnasium-js-bridge';
 import { DamagedFileError } from '../files/errors.ts';
 import { writeTfjsModel } from '../files/tfjs-model.ts';
 import { InterruptedError, RunFolderError } from '../runs/errors.ts';
@@ -32,7 +32,7 @@ export interface AgentRunOptions extends AgentParts {
   /** Environments in place of those that the settings name; they stay open. */
   readonly env?: VectorEnv | undefined;
   /** Processes that the environments are divided over, as `makeVectorEnv` takes them. Default: one sidecar. */
-  readonly workers?: VectorEnvOptions['workers'];
+  readonly workers?: VectorEnvOptions['workers'] | undefined;
   /** Further trackers, which hear of each step and event before a checkpoint is written. */
   readonly trackers?: readonly Tracker<AgentStep>[] | undefined;
   /** Trackers that write into the run's folder, such as TensorBoard's. */
@@ -162,6 +162,8 @@ async function prepare(
   place: (agent: Agent, env: VectorEnv) => Promise<Place>,
 ): Promise<Run<AgentStep>> {
   const { note, signal, workers, trackers = [], folderTrackers, onStart, ...parts } = options;
+  if (options.env !== undefined && workers !== undefined)
+    throw new EnvOptionsError('"workers" does nothing beside "env", whose environments run already: leave one out');
   const slow = precisionWarning(settings.precision);
   if (slow !== undefined) note?.(slow);
   const recovery = recoveryTracker();

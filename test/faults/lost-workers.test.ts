@@ -3,7 +3,9 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CartPole, type VectorEnv, vectorize } from 'gymnasium-js-bridge';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { train } from '../../agents/index.ts';
 import { Generator } from '../../src/random/index.ts';
 import { metricsOf } from '../cli/run-folder.ts';
 import { addressIn, newKeys, sessionOf, startWorker } from '../envs/workers.ts';
@@ -79,6 +81,22 @@ test('three sidecars on this machine train to the numbers of one', async () => {
   expect(results(runDir)).toEqual(expected);
 });
 
+test('a program divides environments too, and hears where that does nothing', async () => {
+  const given = { numEnvs: 2, steps: 40, learningStarts: 20, hiddenUnits: [8], batchSize: 4, logPeriodSteps: 10 };
+  const episodes = async (more: { workers?: number; env?: VectorEnv }) => {
+    const seen: unknown[] = [];
+    const onEvent = ({ kind, numbers }: { kind: string; numbers: object }) =>
+      void (kind === 'episode' && seen.push(numbers));
+    await (await train({ env: 'CartPole-v1', ...given, ...more, trackers: [{ onEvent }] })).finish();
+    return seen;
+  };
+  const expectedEpisodes = await episodes({});
+  expect(expectedEpisodes.length).toBeGreaterThan(0);
+  expect(await episodes({ workers: 2 })).toEqual(expectedEpisodes);
+  const env = vectorize(() => new CartPole(), { numEnvs: 2 });
+  await expect(episodes({ workers: 2, env })).rejects.toThrow('"workers" does nothing beside "env"');
+});
+
 const cartPole = ['--env-id', 'CartPole-v1', '--run-dir', '/nowhere/run'];
 const listen = ['--env-listen', 'tcp://127.0.0.1:*'];
 const mistakes: [string[], string][] = [
@@ -89,6 +107,7 @@ const mistakes: [string[], string][] = [
     '--env-listen tcp://127.0.0.1:* needs --env-keys FOLDER/trainer.key: make one with "npx gymnasium-js-bridge',
   ],
   [['--env-listen', '7777', '--env-keys', 'x'], 'It takes tcp://ADDRESS:PORT, such as tcp://*:7777.'],
+  [['--env-workers', '2', '--print-config'], '--env-workers and --env-listen do nothing with --print-config'],
   [['--env-workers', '0'], 'It takes a whole number of at least 1.'],
   [['--env-workers', '2', '--num-envs', '1'], '--num-envs 1 leaves some of the 2 workers without an environment'],
   [[...listen, '--env-keys', '/nowhere/x.key'], 'the key file /nowhere/x.key cannot be read: ENOENT'],

@@ -87,4 +87,5 @@ def main() -> int:
     return Worker(arguments.connect, key_file).run()
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
