@@ -46,7 +46,7 @@ export interface TrainOptions
  */
 export async function train(options: TrainOptions): Promise<Run<AgentStep>> {
   const { agent = DEFAULT_AGENT, env, game, preset, network, loss, ...rest } = options;
-  const { runDir, trackers, folderTrackers, signal, note, onStart, replay, ...settings } = rest;
+  const { runDir, workers, trackers, folderTrackers, signal, note, onStart, replay, ...settings } = rest;
   const definition = typeof agent === 'string' ? findAgent(agent) : agent;
   loadTensorFlow();
   const given = {
@@ -57,7 +57,7 @@ export async function train(options: TrainOptions): Promise<Run<AgentStep>> {
   } as Partial<AgentSettings>;
   const resolved = resolveSettings<AgentSettings>(definition, preset ?? definition.defaultPreset(given), given);
   return startAgentRun(definition, resolved.settings, resolved.preset, {
-    ...{ runDir, trackers, folderTrackers, signal, note, onStart, replay },
+    ...{ runDir, workers, trackers, folderTrackers, signal, note, onStart, replay },
     env: typeof env === 'string' ? undefined : env,
     network: typeof network === 'function' ? network : undefined,
     loss: typeof loss === 'function' ? loss : undefined,
@@ -75,10 +75,13 @@ export interface ResumeRunOptions extends Partial<Omit<AnySettings, 'network' | 
  * @throws As `train`; DamagedFileError where nothing can be read from the folder.
  */
 export async function resume(options: ResumeRunOptions): Promise<Run<AgentStep>> {
-  const { runDir, env, network, loss, replay, trackers, folderTrackers, ...rest } = options;
+  const { runDir, env, workers, network, loss, replay, trackers, folderTrackers, ...rest } = options;
   const { signal, note, onStart, forceUnlock, checkpoint, trustModules, definitions = [], ...given } = rest;
   loadTensorFlow();
-  const runOptions = { ...{ runDir, env, network, loss, replay, trackers }, folderTrackers, signal, note, onStart };
+  const runOptions = {
+    ...{ runDir, env, workers, network, loss, replay, trackers },
+    ...{ folderTrackers, signal, note, onStart },
+  };
   return resumeAgentRun(finder(definitions), given, { ...runOptions, forceUnlock, checkpoint, trustModules });
 }
 

@@ -17,7 +17,10 @@ test.each(pages)('%s names commands and files that exist', (page) => {
   const text = textOf(page);
   for (const [, name] of text.matchAll(/\bnpm run ([a-z][\w:-]*)/g)) expect(Object.keys(scripts)).toContain(name);
   // A stranger's package may have any other name.
-  for (const [line, name] of text.matchAll(/\bnpx ([\w@/-]+)/g)) expect(name, line).toBe('weightnorm-rl');
+  for (const [line, name] of text.matchAll(/\bnpx ([\w@/-]+)/g))
+    expect(['weightnorm-rl', 'gymnasium-js-bridge'], line).toContain(name);
+  for (const [, name] of text.matchAll(/\bnpx gymnasium-js-bridge ([a-z-]+)/g))
+    expect(['keys', 'worker']).toContain(name);
   for (const [, name] of text.matchAll(/\bnpx weightnorm-rl ([a-z-]+)/g))
     expect([...commands, 'setup']).toContain(name);
   for (const [, target, anchor] of text.matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)/g)) {

@@ -67,7 +67,6 @@ export class BatchVectorEnv implements VectorEnv {
   readonly observationSpace: BoxSpace;
   readonly actionSpace: DiscreteSpace;
   readonly settings: EnvSettings;
-  readonly info: SidecarInfo;
   private readonly envs: Envs;
   private readonly seed: number;
   private readonly elements: number;
@@ -88,7 +87,11 @@ export class BatchVectorEnv implements VectorEnv {
     this.observationSpace = envs.observationSpace;
     this.actionSpace = envs.actionSpace;
     this.settings = envs.settings;
-    this.info = envs.info;
+  }
+
+  /** That of the newest process, where they have been started again. */
+  get info(): SidecarInfo {
+    return this.envs.info;
   }
 
   async reset(options: { mask?: boolean[]; seeds?: number[] } = {}): Promise<ResetResult> {

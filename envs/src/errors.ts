@@ -137,6 +137,21 @@ export class SidecarTimeoutError extends BridgeError {
   }
 }
 
+/** What a sidecar or worker sent is no answer of this protocol; it is given up, since its state is unknown. */
+export class SidecarReplyError extends BridgeError {
+  override name = 'SidecarReplyError';
+}
+
+/** A worker on another machine is lost: its connection has ended, or it was given up. */
+export class WorkerLostError extends BridgeError {
+  override name = 'WorkerLostError';
+}
+
+/** No worker came in time to run environments. */
+export class NoWorkerError extends BridgeError {
+  override name = 'NoWorkerError';
+}
+
 /** A call on an environment after its `close()`. */
 export class EnvClosedError extends BridgeError {
   override name = 'EnvClosedError';

@@ -12,15 +12,18 @@ export {
   EnvOptionsError,
   EnvValueError,
   NotReproducibleError,
+  NoWorkerError,
   ProtocolMismatchError,
   SidecarDiedError,
   SidecarError,
+  SidecarReplyError,
   SidecarStartError,
   SidecarTimeoutError,
   UnknownEnvError,
   UnsupportedEnvError,
+  WorkerLostError,
 } from './errors.ts';
-export { type EnvFault, optionsFrom, type VectorEnvOptions } from './options.ts';
+export { type EnvFault, isListenAddress, optionsFrom, type RemoteWorkers, type VectorEnvOptions } from './options.ts';
 export { type PlayAgainListener, type PlayedEpisode, playAgain } from './play-again.ts';
 export { PROTOCOL_VERSION } from './protocol.ts';
 export { findPython } from './python.ts';

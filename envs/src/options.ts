@@ -45,13 +45,35 @@ export interface VectorEnvOptions extends Partial<Omit<EnvSettings, 'kind' | 'id
   maxRestarts?: number;
   /** Hears of each fault that a restart follows, and is awaited before it: the place to save. */
   onFault?: (fault: EnvFault) => void | Promise<void>;
+  /**
+   * Divides the environments over several processes that step at the same time: so many sidecars on this machine, or
+   * workers that connect from others. What the environments show does not depend on it. Default: one sidecar.
+   */
+  workers?: number | RemoteWorkers;
   /** Gets every line that the sidecar writes to standard error: Python warnings, and what environments print. */
   onSidecarLog?: (line: string) => void;
 }
 
+/**
+ * Workers on other machines, each started there with `npx gymnasium-js-bridge worker`, which connect to this process.
+ * The environments of one that is lost are played again on another, with `maxRestarts` above 0.
+ */
+export interface RemoteWorkers {
+  /** How many workers to wait for, 1 to `numEnvs`. Default 1. More that come stand by. */
+  count?: number;
+  /** Where this process listens for them: `tcp://*:7777` for all networks, `tcp://192.168.1.5:7777` for one. */
+  listen: string;
+  /** The trainer's key file, from `npx gymnasium-js-bridge keys`. */
+  keyFile: string;
+  /** Longest wait for a worker, at the start and after each loss, in ms. Default 600,000. */
+  waitMs?: number;
+  /** Hears of workers that come, are refused or are lost, a line each. */
+  onNote?: (line: string) => void;
+}
+
 /** Why environments are about to be started again. */
 export interface EnvFault {
-  /** SidecarDiedError, SidecarTimeoutError or SidecarError. */
+  /** SidecarDiedError, SidecarTimeoutError, SidecarError, SidecarReplyError or WorkerLostError. */
   error: Error;
   /** Which start in a row this is, from 1. */
   restart: number;
@@ -72,6 +94,10 @@ export interface ResolvedOptions {
   startTimeoutMs: number;
   heartbeatMs: number;
   maxRestarts: number;
+  /** How many processes the environments are divided over. */
+  numWorkers: number;
+  /** Workers on other machines; undefined where sidecars run here. */
+  remote: (RemoteWorkers & { waitMs: number }) | undefined;
 }
 
 /** Raw frames, scores and full-length games; learners clip, stack and cut as they like. */
@@ -110,8 +136,10 @@ const integerRanges: Record<string, [number, number]> = {
 };
 const booleans = ['fullActionSpace', 'fireReset', 'grayscale', 'screen'];
 const texts = ['game', 'id', 'python'];
-const others = ['envOptions', 'signal', 'onSidecarLog', 'onFault', 'stickyActionProbability'];
+const others = ['envOptions', 'signal', 'workers', 'onSidecarLog', 'onFault', 'stickyActionProbability'];
 const allOptions = [...Object.keys(integerRanges), ...booleans, ...texts, ...others];
+/** Options of sidecars on this machine. */
+const LOCAL_OPTIONS = ['python', 'heartbeatMs', 'onSidecarLog'];
 
 /** @throws EnvOptionsError that names the option, its value and what it must be. */
 export function resolveOptions(options: VectorEnvOptions): ResolvedOptions {
@@ -134,7 +162,12 @@ export function resolveOptions(options: VectorEnvOptions): ResolvedOptions {
     startTimeoutMs = 60_000,
     heartbeatMs = 5000,
     maxRestarts = 0,
+    workers,
   } = given as VectorEnvOptions;
+  const { numWorkers, remote } = resolveWorkers(workers, numEnvs);
+  for (const name of remote === undefined ? [] : LOCAL_OPTIONS) {
+    if (name in given) throw new EnvOptionsError(`option "${name}" does nothing with workers elsewhere: leave it out`);
+  }
   return {
     kind,
     name: (game ?? id)!,
@@ -146,8 +179,37 @@ export function resolveOptions(options: VectorEnvOptions): ResolvedOptions {
     startTimeoutMs,
     heartbeatMs,
     maxRestarts,
+    numWorkers,
+    remote,
   };
 }
+
+function resolveWorkers(
+  workers: VectorEnvOptions['workers'],
+  numEnvs: number,
+): Pick<ResolvedOptions, 'numWorkers' | 'remote'> {
+  const isRemote = isPlainObject(workers);
+  if (isRemote) checkOptions(workers as object, ['count', 'listen', 'keyFile', 'waitMs', 'onNote']);
+  const numWorkers = (isRemote ? (workers as RemoteWorkers).count : (workers as number)) ?? 1;
+  if (!isIntegerFrom(1, numEnvs, numWorkers)) {
+    const name = isRemote ? 'workers.count' : 'workers';
+    refuse(name, numWorkers, `an integer from 1 to ${numEnvs}, the number of environments`);
+  }
+  if (!isRemote) return { numWorkers, remote: undefined };
+  const { listen, keyFile, waitMs = 600_000, onNote } = workers as RemoteWorkers;
+  if (!isListenAddress(String(listen))) refuse('workers.listen', listen, 'tcp://ADDRESS:PORT, such as tcp://*:7777');
+  if (!isIntegerFrom(1, MAX_INT32, waitMs)) refuse('workers.waitMs', waitMs, `an integer from 1 to ${MAX_INT32}`);
+  if (typeof keyFile !== 'string' || keyFile === '') refuse('workers.keyFile', keyFile, 'the path of a key file');
+  return { numWorkers, remote: { listen, keyFile, waitMs, ...(onNote && { onNote }) } };
+}
+
+/** Whether a text is an address to listen on, as `RemoteWorkers.listen` takes it. */
+export function isListenAddress(text: string): boolean {
+  return LISTEN.test(text);
+}
+
+/** Every network, a name, an IPv4 address or an IPv6 address in brackets; a port or any. */
+const LISTEN = /^tcp:\/\/(\*|[\w.-]+|\[[\da-fA-F:.%\w]+\]):(\d{1,5}|\*)$/;
 
 /**
  * The options that are given, those that are undefined left out.

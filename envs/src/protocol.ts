@@ -7,6 +7,7 @@ import {
   ProtocolMismatchError,
   type PythonOrigin,
   SidecarError,
+  SidecarReplyError,
   SidecarStartError,
   UnknownEnvError,
   UnsupportedEnvError,
@@ -14,7 +15,7 @@ import {
 import type { BoxSpace, EnvSettings, ObservationArray } from './types.ts';
 
 /** Version of the messages between client and sidecar; both sides must have the same. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 /** Largest request, in bytes; the sidecar's socket drops the connection of a peer that sends more. */
 export const MAX_REQUEST_BYTES = 2 ** 20;
 /** Largest frame of a reply, in bytes: 4096 environments of [4, 84, 84] take 116 MB. */
@@ -83,19 +84,40 @@ export function encodeRequest(id: number, op: string, fields: Record<string, unk
   return bytes;
 }
 
-/** @throws BridgeError where the frames are not a reply. */
+/** The map in a message; undefined where there is none. */
+export function decodeMap(message: Uint8Array): Record<string, unknown> | undefined {
+  try {
+    const fields = decoder.decode(message);
+    return typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws SidecarReplyError where the frames are not a reply. */
 export function decodeReply(frames: Uint8Array[]): Reply {
   let fields: unknown;
   try {
     fields = decoder.decode(frames[0]!);
   } catch (error) {
-    throw new BridgeError(`unreadable reply from the sidecar: ${(error as Error).message}`);
+    throw unreadable((error as Error).message);
   }
   if (typeof fields !== 'object' || fields === null || !('id' in fields) || !('ok' in fields)) {
-    throw new BridgeError('unreadable reply from the sidecar: its header is not a map with "id" and "ok"');
+    throw unreadable('its header is not a map with "id" and "ok"');
   }
   const { id, ok, error, ...rest } = fields as { id: number | null; ok: boolean; error?: ErrorFields };
-  return { id, ok, ...(error && { error }), fields: rest, frames: frames.slice(1) };
+  if ((ok !== true || id === null) && !isErrorFields(error)) throw unreadable('it tells of no error');
+  return { id, ok: ok === true, ...(error && { error }), fields: rest, frames: frames.slice(1) };
+}
+
+function unreadable(reason: string): SidecarReplyError {
+  return new SidecarReplyError(`unreadable reply from the sidecar: ${reason}`);
+}
+
+function isErrorFields(error: unknown): boolean {
+  const { kind, type, message, traceback, details } = (error ?? {}) as Record<string, unknown>;
+  const areTexts = [kind, type, message, traceback].every((value) => typeof value === 'string');
+  return areTexts && typeof details === 'object' && details !== null;
 }
 
 /**

@@ -1,9 +1,8 @@
 import type { Context, Dealer } from 'zeromq';
-import { EnvClosedError } from './errors.ts';
+import { type Connection, closedError, Requests } from './connection.ts';
 import {
   decodeReply,
   encodeRequest,
-  errorFrom,
   type HelloFields,
   MAX_REPLY_FRAME_BYTES,
   PROTOCOL_VERSION,
@@ -15,21 +14,12 @@ import { loadZeromq } from './zeromq.ts';
 const CLOSE_GRACE_MS = 2000;
 /** How long a killed process may take to be gone; one that the kernel holds in a system call can take for ever. */
 const KILL_PATIENCE_MS = 10_000;
-/** After a time limit, the event loop gets this long to hand over an answer that came while it was blocked. */
-const BLOCKED_LOOP_GRACE_MS = 250;
 
 /**
  * The context of all sockets here. Not blocky: at its end nothing waits for messages that nobody takes any more, as
  * zeromq's default context does, with a warning on standard error.
  */
 let context: Context | undefined;
-
-interface PendingRequest {
-  op: string;
-  resolve(reply: Reply): void;
-  reject(error: unknown): void;
-  timer: NodeJS.Timeout;
-}
 
 export interface Limits {
   /** Longest wait for the answer to a heartbeat, in ms. */
@@ -47,15 +37,13 @@ interface ClientOptions extends StartOptions, Limits {
  * Requests and replies between this process and one sidecar. When the sidecar dies or hangs, that is final: every later
  * request fails.
  */
-export class SidecarClient {
+export class SidecarClient implements Connection {
   private readonly sidecar: SidecarProcess;
   private readonly socket: Dealer;
   private readonly signal: AbortSignal | undefined;
-  private readonly envName: string;
-  private readonly pending = new Map<number, PendingRequest>();
+  private readonly requests: Requests;
   private readonly heartbeat: NodeJS.Timeout;
   private readonly onAbort = () => this.fail(this.signal?.reason);
-  private nextId = 1;
   private receiving = false;
   /** Why no request can be made any more. */
   private ended: unknown;
@@ -80,7 +68,7 @@ export class SidecarClient {
   private constructor(sidecar: SidecarProcess, Socket: typeof Dealer, { name, signal, ...limits }: ClientOptions) {
     this.sidecar = sidecar;
     this.signal = signal;
-    this.envName = name;
+    this.requests = new Requests(name, (op, timeoutMs) => this.fail(timeoutError(op, timeoutMs, name)));
     // sendTimeout 0 makes `send` hand the message over before it returns. With the default, zeromq.js puts off every
     // 513th send that found the socket ready to a later turn of the event loop, and a caller that now blocks the loop
     // would keep the sidecar idle.
@@ -88,31 +76,18 @@ export class SidecarClient {
     this.socket.connect(sidecar.endpoint);
     // An idle sidecar that hangs is noticed before it is needed. Requests under way have their own limits.
     this.heartbeat = setInterval(() => {
-      if (this.pending.size === 0) this.request('ping', {}, limits.timeoutMs).catch(() => {});
+      if (this.requests.size === 0) this.request('ping', {}, limits.timeoutMs).catch(() => {});
     }, limits.heartbeatMs).unref();
-    sidecar.exited.then((exit) => this.fail(diedError(this.currentOp(), exit, name)));
+    sidecar.exited.then((exit) => this.fail(diedError(this.requests.current, exit, name)));
     signal?.addEventListener('abort', this.onAbort, { once: true });
     if (signal?.aborted) this.onAbort();
   }
 
-  /**
-   * Sends a request; the message is with the I/O thread when this returns, so the sidecar works even while the caller
-   * blocks the event loop.
-   *
-   * @throws SidecarError and its like for what the sidecar reports; SidecarDiedError; SidecarTimeoutError;
-   *   EnvClosedError.
-   */
+  /** @throws SidecarDiedError too. */
   request(op: string, fields: Record<string, unknown>, timeoutMs: number): Promise<Reply> {
     if (this.ended !== undefined) return Promise.reject(this.ended);
-    const id = this.nextId++;
-    const message = encodeRequest(id, op, fields);
-    return new Promise((resolve, reject) => {
-      const timeUp = () => this.fail(timeoutError(op, timeoutMs, this.envName));
-      const timer = setTimeout(() => {
-        const request = this.pending.get(id);
-        if (request) request.timer = setTimeout(timeUp, BLOCKED_LOOP_GRACE_MS);
-      }, timeoutMs);
-      this.pending.set(id, { op, resolve, reject, timer });
+    return this.requests.add(op, timeoutMs, (id) => {
+      const message = encodeRequest(id, op, fields);
       this.receiveReplies();
       this.socket.send(message).catch((error) => this.fail(error));
     });
@@ -129,8 +104,8 @@ export class SidecarClient {
 
   private async closeNow(): Promise<void> {
     if (this.ended === undefined) {
-      const closed = new EnvClosedError('the environment is closed');
-      this.rejectAll(closed);
+      const closed = closedError();
+      this.requests.rejectAll(closed);
       this.request('close', {}, CLOSE_GRACE_MS).catch(() => {});
       this.ended = closed;
       await this.goneWithin(CLOSE_GRACE_MS);
@@ -152,7 +127,7 @@ export class SidecarClient {
     clearTimeout(timer);
   }
 
-  private fail(error: unknown): void {
+  fail(error: unknown): void {
     if (this.ended !== undefined) return;
     this.ended = error;
     this.release(error);
@@ -162,16 +137,8 @@ export class SidecarClient {
     clearInterval(this.heartbeat);
     this.signal?.removeEventListener('abort', this.onAbort);
     this.sidecar.kill();
-    this.rejectAll(reason);
+    this.requests.rejectAll(reason);
     this.socket.close();
-  }
-
-  private rejectAll(reason: unknown): void {
-    for (const { reject, timer } of this.pending.values()) {
-      clearTimeout(timer);
-      reject(reason);
-    }
-    this.pending.clear();
   }
 
   /** Receives while requests are under way, and no longer: a socket that waits keeps Node running. */
@@ -179,26 +146,11 @@ export class SidecarClient {
     if (this.receiving) return;
     this.receiving = true;
     try {
-      while (this.pending.size > 0) this.settle(decodeReply(await this.socket.receive()));
+      while (this.requests.size > 0) this.requests.settle(decodeReply(await this.socket.receive()));
     } catch (error) {
       this.fail(error);
     } finally {
       this.receiving = false;
     }
-  }
-
-  private settle(reply: Reply): void {
-    if (reply.id === null) throw errorFrom(reply.error!);
-    const request = this.pending.get(reply.id);
-    if (!request) return; // the answer to a request that close() gave up on
-    this.pending.delete(reply.id);
-    clearTimeout(request.timer);
-    if (reply.ok) request.resolve(reply);
-    else request.reject(errorFrom(reply.error!, { op: request.op, envName: this.envName }));
-  }
-
-  private currentOp(): string {
-    const [first] = this.pending.values();
-    return first ? `"${first.op}"` : 'no request';
   }
 }

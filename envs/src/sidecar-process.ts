@@ -91,7 +91,7 @@ function letNodeEnd(child: ChildProcess): void {
 }
 
 /** The caller's $PYTHONPATH, with paths that do not depend on the working folder. */
-function callersPythonPath(): { PYTHONPATH?: string } {
+export function callersPythonPath(): { PYTHONPATH?: string } {
   const path = process.env.PYTHONPATH;
   if (!path) return {};
   return {

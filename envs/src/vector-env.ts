@@ -1,74 +1,84 @@
+import { availableParallelism } from 'node:os';
 import { BatchVectorEnv, type Envs } from './batch-vector-env.ts';
-import { type ResolvedOptions, resolveOptions, type VectorEnvOptions } from './options.ts';
-import { type HelloFields, type MakeFields, type StepFields, typedArray } from './protocol.ts';
-import { RecoveringVectorEnv } from './recovering-env.ts';
+import { DividedEnvs, shares } from './divided-envs.ts';
+import { type EnvFault, type ResolvedOptions, resolveOptions, type VectorEnvOptions } from './options.ts';
+import { RecoveringEnvs } from './recovering-envs.ts';
 import { SidecarClient } from './sidecar-client.ts';
+import { makeSidecarEnvs } from './sidecar-envs.ts';
 import type { VectorEnv } from './types.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+/** What runs parts of the environments. */
+interface Runner {
+  /** Has so many environments made. @param again Whether they stand in for lost ones. */
+  start(numEnvs: number, again: boolean): Promise<Envs>;
+  /** Whether environments would be better off if they were started again. */
+  shouldMove?(envs: Envs): boolean;
+  /** Ends what the parts had in common; they are closed before. */
+  close(): void;
+}
 
 /**
- * Starts a sidecar with `numEnvs` copies of one environment.
+ * Starts a sidecar with `numEnvs` copies of one environment; with `workers` several, or waits for workers elsewhere.
  *
  * @throws EnvOptionsError for impossible values, before any process starts; UnknownEnvError with the nearest names;
- *   UnsupportedEnvError for spaces that are not carried; SidecarStartError where Python or a package is missing.
+ *   UnsupportedEnvError for spaces that are not carried; SidecarStartError where Python or a package is missing;
+ *   NoWorkerError where no worker comes in time.
  */
 export async function makeVectorEnv(options: VectorEnvOptions): Promise<VectorEnv> {
   const resolved = resolveOptions(options);
-  const start = () => startEnvs(options, resolved);
-  const { maxRestarts, seed } = resolved;
-  return maxRestarts === 0
-    ? start()
-    : RecoveringVectorEnv.start({ start, seed, maxRestarts, onFault: options.onFault });
-}
-
-/** Starts one sidecar, and the environments in it. */
-async function startEnvs(options: VectorEnvOptions, resolved: ResolvedOptions): Promise<VectorEnv> {
-  const { kind, name, numEnvs, numThreads, seed, settings, startTimeoutMs } = resolved;
-  const { client, hello } = await SidecarClient.start({ ...options, ...resolved });
-  try {
-    const { fields } = await client.request('make', { kind, name, numEnvs, numThreads, settings }, startTimeoutMs);
-    const envs = sidecarEnvs(client, hello, fields as unknown as MakeFields, resolved.timeoutMs);
-    return new BatchVectorEnv(envs, numEnvs, seed);
-  } catch (error) {
-    await client.close();
-    throw error;
+  const { numEnvs, numWorkers, seed, maxRestarts, remote, signal } = { ...options, ...resolved };
+  const runner: Runner =
+    remote === undefined ? sidecars(options, resolved) : await WorkerPool.open(resolved, remote, signal);
+  const onFault = oneAtATime(options.onFault);
+  const counts = shares(numEnvs, numWorkers);
+  const starting = counts.map((count) => {
+    let again = false;
+    const start = () => {
+      const envs = runner.start(count, again);
+      again = true;
+      return envs;
+    };
+    const shouldMove = runner.shouldMove && ((envs: Envs) => runner.shouldMove!(envs));
+    return maxRestarts === 0 ? start() : RecoveringEnvs.start({ start, maxRestarts, onFault, shouldMove });
+  });
+  const outcomes = await Promise.allSettled(starting);
+  const parts = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  const envs = new DividedEnvs(parts, counts, () => runner.close());
+  for (const outcome of outcomes) {
+    if (outcome.status === 'fulfilled') continue;
+    await envs.close();
+    throw outcome.reason;
   }
+  return new BatchVectorEnv(envs, numEnvs, seed);
 }
 
-/** The environments of a sidecar; `timeoutMs` is the longest wait for the answer to a request. */
-function sidecarEnvs(client: SidecarClient, hello: HelloFields, made: MakeFields, timeoutMs: number): Envs {
-  const { observation, numActions: n, actionMeanings: meanings, settings, packages, rom, framesPerSecond } = made;
-  const { protocol: protocolVersion, pid, python } = hello;
-  const observations = (frame: Uint8Array) => typedArray(frame, observation.dtype);
+/** Runs each part in a sidecar of its own on this machine. */
+function sidecars(options: VectorEnvOptions, resolved: ResolvedOptions): Runner {
+  const { numWorkers, numThreads } = resolved;
+  // Sidecars share the cores, where each would take all.
+  const share = numWorkers > 1 && numThreads === 0 ? Math.ceil(availableParallelism() / numWorkers) : numThreads;
   return {
-    observationSpace: { kind: 'box', ...observation },
-    actionSpace: { kind: 'discrete', n, ...(meanings && { meanings }) },
-    settings,
-    info: { protocolVersion, pid, python, packages, ...(rom && { rom }), ...(framesPerSecond && { framesPerSecond }) },
-    async reset(mask, seeds) {
-      const { frames, fields } = await client.request(
-        'reset',
-        { mask: Uint8Array.from(mask, Number), seeds },
-        timeoutMs,
-      );
-      return {
-        observations: observations(frames[0]!),
-        lives: typedArray(fields.lives as Uint8Array, 'int32') as Int32Array,
-      };
+    async start(numEnvs) {
+      const { client, hello } = await SidecarClient.start({ ...options, ...resolved });
+      try {
+        return await makeSidecarEnvs(client, hello, { ...resolved, numEnvs, numThreads: share, batch: 0 });
+      } catch (error) {
+        await client.close();
+        throw error;
+      }
     },
-    async step(actions, nextSeeds) {
-      const reply = await client.request('step', { actions, nextSeeds }, timeoutMs);
-      const [newest, final] = reply.frames;
-      const { rewards, terminated, truncated, lives, lengthFrames } = reply.fields as unknown as StepFields;
-      return {
-        observations: observations(newest!),
-        rewards: typedArray(rewards, 'float64') as Float64Array,
-        terminated: typedArray(terminated, 'uint8') as Uint8Array,
-        truncated: typedArray(truncated, 'uint8') as Uint8Array,
-        lives: typedArray(lives, 'int32') as Int32Array,
-        ...(final && { finalObservations: observations(final) }),
-        ...(lengthFrames && { lengthFrames: typedArray(lengthFrames, 'int32') }),
-      };
-    },
-    close: () => client.close(),
+    close() {},
+  };
+}
+
+/** Parts may be lost together; whoever hears of it, and maybe saves, hears of one after the other. */
+function oneAtATime(onFault: VectorEnvOptions['onFault']): VectorEnvOptions['onFault'] {
+  if (onFault === undefined) return undefined;
+  let before: Promise<void> = Promise.resolve();
+  return (fault: EnvFault) => {
+    const now = before.then(() => onFault(fault));
+    before = now.catch(() => {});
+    return now;
   };
 }

@@ -13,6 +13,7 @@ import { replay } from './replay.ts';
 import { formatMemoryRow, formatMemoryVerdict, makeReport, memoryHeader, type Report } from './report.ts';
 import { interleave } from './rounds.ts';
 import { sidecar } from './sidecar.ts';
+import { workers } from './workers.ts';
 
 /** The benchmarks that compare variants; `memory` is of another kind. */
 export const benchmarks: Readonly<Record<string, Benchmark>> = {
@@ -24,6 +25,7 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   acting,
   replay,
   sidecar,
+  workers,
   'end-to-end': endToEnd,
 };
 

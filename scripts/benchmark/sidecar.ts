@@ -70,7 +70,7 @@ async function prepare({ note, defer }: PrepareOptions): Promise<Plan> {
 }
 
 /** Steps all environments with random actions; milliseconds for one agent step of one of them. */
-async function bridgeTurn(env: VectorEnv): Promise<Variant['turn']> {
+export async function bridgeTurn(env: VectorEnv): Promise<Variant['turn']> {
   await env.reset();
   const { numEnvs, actionSpace } = env;
   const random = new Generator(1, 'benchmark');

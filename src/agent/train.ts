@@ -1,6 +1,6 @@
 // Runs of agents: new ones and resumed ones.
 import { join } from 'node:path';
-import type { VectorEnv } from 'gymnasium-js-bridge';
+import { EnvOptionsError, type VectorEnv, type VectorEnvOptions } from 'gymnasium-js-bridge';
 import { DamagedFileError } from '../files/errors.ts';
 import { writeTfjsModel } from '../files/tfjs-model.ts';
 import { InterruptedError, RunFolderError } from '../runs/errors.ts';
@@ -31,6 +31,8 @@ export interface AgentRunOptions extends AgentParts {
   readonly runDir?: string | undefined;
   /** Environments in place of those that the settings name; they stay open. */
   readonly env?: VectorEnv | undefined;
+  /** Processes that the environments are divided over, as `makeVectorEnv` takes them. Default: one sidecar. */
+  readonly workers?: VectorEnvOptions['workers'] | undefined;
   /** Further trackers, which hear of each step and event before a checkpoint is written. */
   readonly trackers?: readonly Tracker<AgentStep>[] | undefined;
   /** Trackers that write into the run's folder, such as TensorBoard's. */
@@ -162,15 +164,22 @@ async function prepare(
   options: AgentRunOptions,
   place: (agent: Agent, env: VectorEnv) => Promise<Place>,
 ): Promise<Run<AgentStep>> {
-  const { note, signal, trackers = [], folderTrackers, onStart, ...parts } = options;
+  const { note, signal, workers, trackers = [], folderTrackers, onStart, ...parts } = options;
+  if (options.env !== undefined && workers !== undefined)
+    throw new EnvOptionsError('"workers" does nothing beside "env", whose environments run already: leave one out');
   const slow = precisionWarning(settings.precision);
   if (slow !== undefined) note?.(slow);
   const recovery = recoveryTracker();
   const { learningRate } = settings as { learningRate?: number };
   const env =
     options.env ??
-    (await stillWaiting(note, 'the environments start', () =>
-      makeEnv(settings, note, () => beforeRestart(recovery, note)),
+    (await whileStarting(signal, (starting) =>
+      stillWaiting(note, 'the environments start', () =>
+        makeEnv(settings, note, () => beforeRestart(recovery, note), {
+          ...(workers !== undefined && { workers }),
+          signal: starting,
+        }),
+      ),
     ));
   const closeEnv = async () => {
     if (options.env === undefined) await env.close();
@@ -232,6 +241,24 @@ async function prepare(
   }
 }
 
+/** Starts environments; a request to stop ends that, and nothing once they stand. */
+async function whileStarting<T>(
+  signal: AbortSignal | undefined,
+  start: (starting: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const starting = new AbortController();
+  const onAbort = () => starting.abort(stoppedBeforeStart());
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted) onAbort();
+  try {
+    return await start(starting.signal);
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+const stoppedBeforeStart = () => new InterruptedError('stopped before its first step: nothing has changed');
+
 /**
  * Does work that waits for environments, such as playing hours of episodes again; a request to stop ends it.
  * @throws InterruptedError where it was ended so.
@@ -251,7 +278,7 @@ async function untilAborted<T>(
   } finally {
     signal?.removeEventListener('abort', onAbort);
   }
-  throw new InterruptedError('stopped before its first step: nothing has changed');
+  throw stoppedBeforeStart();
 }
 
 function recoveryTracker(): Recovery {

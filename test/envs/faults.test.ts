@@ -16,7 +16,7 @@ import {
 } from 'gymnasium-js-bridge';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { Dealer } from 'zeromq';
-import { errorFrom, MAX_REQUEST_BYTES } from '../../envs/src/protocol.ts';
+import { errorFrom, MAX_REQUEST_BYTES, PROTOCOL_VERSION } from '../../envs/src/protocol.ts';
 import { sidecarFolder } from '../../envs/src/python.ts';
 import { startSidecar } from '../../envs/src/sidecar-process.ts';
 import { until } from '../until.ts';
@@ -237,15 +237,15 @@ describe('the protocol on the wire', () => {
     expect(await ask(socket, encode({ id: 2, op: 'hello', protocol: 99 }))).toMatchObject({
       id: 2,
       ok: false,
-      error: { kind: 'version', message: expect.stringContaining('protocol 1, the client 99') },
+      error: { kind: 'version', message: expect.stringContaining(`protocol ${PROTOCOL_VERSION}, the client 99`) },
     });
     expect(errorFrom({ kind: 'version', type: '', message: '', traceback: '', details: {} })).toBeInstanceOf(
       ProtocolMismatchError,
     );
-    expect(await ask(socket, encode({ id: 3, op: 'hello', protocol: 1 }))).toMatchObject({
+    expect(await ask(socket, encode({ id: 3, op: 'hello', protocol: PROTOCOL_VERSION }))).toMatchObject({
       id: 3,
       ok: true,
-      protocol: 1,
+      protocol: PROTOCOL_VERSION,
     });
 
     const unreadable: Uint8Array[][] = [
@@ -263,22 +263,24 @@ describe('the protocol on the wire', () => {
     }
     const wrong: [string, Record<string, unknown>, string][] = [
       ['dance', {}, 'unknown op "dance"'],
-      ['step', { actions: new Uint8Array(4) }, '"make" comes before'],
-      ['make', {}, 'field "kind"'],
-      ['make', { kind: 'board', name: 'x', numEnvs: 1, settings: {} }, 'kind "board"'],
+      ['step', { actions: new Uint8Array(4) }, 'field "batch"'],
+      ['step', { batch: 0, actions: new Uint8Array(4) }, '"make" comes before'],
+      ['make', { batch: 0 }, 'field "kind"'],
+      ['make', { batch: 0, kind: 'board', name: 'x', numEnvs: 1, settings: {} }, 'kind "board"'],
+      ['make', { batch: 0, kind: 'board', name: 'x', numEnvs: 5000, settings: {} }, '1 to 4096 environments'],
     ];
     for (const [op, fields, message] of wrong) {
       const reply = await ask(socket, encode({ id: 6, op, ...fields }));
       expect(reply).toMatchObject({ id: 6, ok: false, error: { message: expect.stringContaining(message) } });
     }
 
-    const made = { id: 7, op: 'make', kind: 'gymnasium', name: 'CartPole-v1', numEnvs: 2, settings: {} };
+    const made = { id: 7, op: 'make', batch: 0, kind: 'gymnasium', name: 'CartPole-v1', numEnvs: 2, settings: {} };
     expect(await ask(socket, encode(made))).toMatchObject({ ok: true, numActions: 2 });
     const int32 = (...numbers: number[]) => new Uint8Array(Int32Array.from(numbers).buffer);
-    const start = { id: 8, op: 'reset', mask: Uint8Array.of(1, 1), seeds: int32(1, 2) };
+    const start = { id: 8, op: 'reset', batch: 0, mask: Uint8Array.of(1, 1), seeds: int32(1, 2) };
     expect(await ask(socket, encode(start))).toMatchObject({ ok: true });
     for (const actions of [int32(0), int32(0, 2), int32(-1, 0), Uint8Array.of(1), 'left', [0, 1]]) {
-      const reply = await ask(socket, encode({ id: 9, op: 'step', actions, nextSeeds: int32(3, 4) }));
+      const reply = await ask(socket, encode({ id: 9, op: 'step', batch: 0, actions, nextSeeds: int32(3, 4) }));
       expect(reply).toMatchObject({ id: 9, ok: false, error: { kind: 'protocol' } });
     }
     await fc.assert(
@@ -288,7 +290,7 @@ describe('the protocol on the wire', () => {
       { numRuns: 200 },
     );
     expect(
-      await ask(socket, encode({ id: 10, op: 'step', actions: int32(0, 1), nextSeeds: int32(3, 4) })),
+      await ask(socket, encode({ id: 10, op: 'step', batch: 0, actions: int32(0, 1), nextSeeds: int32(3, 4) })),
     ).toMatchObject({
       id: 10,
       ok: true,
@@ -298,9 +300,9 @@ describe('the protocol on the wire', () => {
   test('drops the connection of a peer that sends too much, and serves the others', async () => {
     const { child, connect } = await rawSidecar();
     const good = connect();
-    expect(await ask(good, encode({ id: 1, op: 'hello', protocol: 1 }))).toMatchObject({ ok: true });
+    expect(await ask(good, encode({ id: 1, op: 'hello', protocol: PROTOCOL_VERSION }))).toMatchObject({ ok: true });
     const bad = connect();
-    expect(await ask(bad, encode({ id: 1, op: 'hello', protocol: 1 }))).toMatchObject({ ok: true });
+    expect(await ask(bad, encode({ id: 1, op: 'hello', protocol: PROTOCOL_VERSION }))).toMatchObject({ ok: true });
     const dropped = disconnection(bad);
     await bad.send(new Uint8Array(MAX_REQUEST_BYTES + 1));
     await dropped;
@@ -319,8 +321,12 @@ describe('the protocol on the wire', () => {
     const socket = new Dealer({ linger: 0, receiveTimeout: 60_000 });
     onTestFinished(() => socket.close());
     socket.connect(sidecar.endpoint);
-    expect(await ask(socket, encode({ id: 1, op: 'hello', protocol: 1, token: 'guess' }))).toMatchObject({ ok: false });
-    expect(await ask(socket, encode({ id: 2, op: 'hello', protocol: 1, token: sidecar.token }))).toMatchObject({
+    expect(await ask(socket, encode({ id: 1, op: 'hello', protocol: PROTOCOL_VERSION, token: 'guess' }))).toMatchObject(
+      { ok: false },
+    );
+    expect(
+      await ask(socket, encode({ id: 2, op: 'hello', protocol: PROTOCOL_VERSION, token: sidecar.token })),
+    ).toMatchObject({
       ok: true,
     });
     expect(statSync(folder, { throwIfNoEntry: false })).toBeUndefined();
@@ -342,7 +348,7 @@ describe('the protocol on the wire', () => {
     const stranger = new Dealer({ linger: 0, receiveTimeout: 60_000 });
     onTestFinished(() => stranger.close());
     stranger.connect(sidecar.endpoint);
-    const reply = await ask(stranger, encode({ id: 1, op: 'hello', protocol: 1 }));
+    const reply = await ask(stranger, encode({ id: 1, op: 'hello', protocol: PROTOCOL_VERSION }));
     expect(reply).toMatchObject({ ok: false, error: { message: 'hello with a wrong token' } });
     const env = closing(await makeVectorEnv({ id: 'CartPole-v1' }));
     expect((await env.reset()).observations.length).toBe(4);

@@ -39,7 +39,7 @@ describe('spaces and settings', () => {
     });
     expect(env.info.rom).toEqual({ name: 'enduro.bin', sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
     expect(Object.keys(env.info.packages).sort()).toEqual(['ale-py', 'gymnasium', 'numpy']);
-    expect(env.info.protocolVersion).toBe(1);
+    expect(env.info.protocolVersion).toBe(2);
     expect(env.info.pid).toBeGreaterThan(0);
   });
 

@@ -62,6 +62,7 @@ describe('npm pack', () => {
 
     const bridge = which === 'main' ? './node_modules/gymnasium-js-bridge' : '.';
     expect(names).toContain(`${bridge}/sidecar/gymnasium_js_bridge/__main__.py`);
+    expect(names).toContain(`${bridge}/bin/gymnasium-js-bridge.mjs`);
     const built = { [`${bridge}/dist`]: 'envs/src', './dist/src': 'src', './dist/agents': 'agents' };
     for (const [output, source] of Object.entries(built).slice(0, which === 'main' ? undefined : 1)) {
       const sources = readdirSync(join(mainRoot, source), { recursive: true, encoding: 'utf8' });

@@ -57,6 +57,7 @@ class AtariEnvs:
             reward_clipping=False,
             episodic_life=False,
         )
+        self.newest: Batch | StepBatch | None = None
         actions = self.envs.ale.get_action_set()
         rom = roms.get_rom_path(rom_id)
         self.spec = Spec(
@@ -69,8 +70,10 @@ class AtariEnvs:
         )
 
     def reset(self, mask: np.ndarray, seeds: np.ndarray) -> Batch:
-        observations, info = self.envs.reset(seed=seeds[mask], options={"reset_mask": mask})
-        return Batch(observations, info["lives"])
+        if mask.any():
+            observations, info = self.envs.reset(seed=seeds[mask], options={"reset_mask": mask})
+            self.newest = Batch(observations, info["lives"])
+        return self.newest
 
     def step(self, actions: np.ndarray, next_seeds: np.ndarray) -> StepBatch:
         observations, rewards, terminated, truncated, info = self.envs.step(actions)
@@ -80,6 +83,8 @@ class AtariEnvs:
             batch.final_observations = observations[ended]
             batch.length_frames = info["episode_frame_number"][ended]
             batch.observations = self.reset(ended, next_seeds).observations
+        else:
+            self.newest = batch
         return batch
 
     def close(self) -> None:

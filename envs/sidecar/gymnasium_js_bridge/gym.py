@@ -66,6 +66,7 @@ class GymnasiumEnvs:
         self.dtype = np.dtype(WIRE_DTYPES[dtype])
         self.is_checked = dtype in CHECKED_DTYPES
         self.no_lives = np.zeros(num_envs, np.int32)
+        self.newest: Batch | StepBatch | None = None
 
         spec = self.envs.envs[0].spec
         known_limit = {} if spec.max_episode_steps is None else {"maxEpisodeSteps": spec.max_episode_steps}
@@ -89,9 +90,11 @@ class GymnasiumEnvs:
         )
 
     def reset(self, mask: np.ndarray, seeds: np.ndarray) -> Batch:
-        # The vector environment removes the mask from these options, so an environment sees empty ones.
-        observations, _ = self.envs.reset(seed=seeds.tolist(), options={"reset_mask": mask})
-        return Batch(self.carried(observations), self.no_lives)
+        if mask.any():
+            # The vector environment removes the mask from these options, so an environment sees empty ones.
+            observations, _ = self.envs.reset(seed=seeds.tolist(), options={"reset_mask": mask})
+            self.newest = Batch(self.carried(observations), self.no_lives)
+        return self.newest
 
     def step(self, actions: np.ndarray, next_seeds: np.ndarray) -> StepBatch:
         observations, rewards, terminated, truncated, _ = self.envs.step(actions + self.first_action)
@@ -101,6 +104,8 @@ class GymnasiumEnvs:
         if ended.any():
             batch.final_observations = observations[ended]
             batch.observations = self.reset(ended, next_seeds).observations
+        else:
+            self.newest = batch
         return batch
 
     def carried(self, observations: np.ndarray) -> np.ndarray:

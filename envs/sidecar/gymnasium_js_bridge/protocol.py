@@ -12,7 +12,7 @@ import sysconfig
 import traceback
 from typing import Any
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_REQUEST_BYTES = 1 << 20
 MAX_TRACEBACK_CHARS = 20_000
 

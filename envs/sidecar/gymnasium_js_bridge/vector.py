@@ -50,7 +50,10 @@ class Envs(Protocol):
     spec: Spec
 
     def reset(self, mask: np.ndarray, seeds: np.ndarray) -> Batch:
-        """Starts an episode in each environment where `mask` is true, from its entry of `seeds`."""
+        """Starts an episode in each environment where `mask` is true, from its entry of `seeds`.
+
+        Where there is none, what they showed last is given again; the first reset is of all.
+        """
         ...
 
     def step(self, actions: np.ndarray, next_seeds: np.ndarray) -> StepBatch:
