@@ -54,8 +54,8 @@ export function addJobOptions(command: Command, output: string): Command {
     .addHelpText(
       'after',
       `
-With --ray the folder of the runs (${output}) is one that this and all machines of the cluster share under the same path;
-a token is read from RAY_AUTH_TOKEN, the file RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token. Ctrl-C stops the runs there, and
+With --ray the folder of the runs (${output}) is one that this and all machines of the cluster share under the same
+path; a token is read from RAY_AUTH_TOKEN, the file RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token. Ctrl-C stops the runs there, and
 each saves a checkpoint. More: docs/several-machines.md.`,
     );
 }

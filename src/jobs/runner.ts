@@ -123,8 +123,7 @@ async function runToItsEnd(
     const reason = ending.kind === 'lost' ? ending.reason : 'it was stopped before its end';
     lost += 1;
     if (lost > executor.retries) return lost === 1 ? reason : `${reason} (tried ${lost} times)`;
-    note(
-      `${job.name}: ${reason}: ${state === 'begun' ? 'goes on' : 'starts again'} (retry ${lost} of ${executor.retries})`,
-    );
+    const doing = state === 'begun' ? 'goes on' : 'starts again';
+    note(`${job.name}: ${reason}: ${doing} (retry ${lost} of ${executor.retries})`);
   }
 }

@@ -1,8 +1,8 @@
 """A Ray cluster of several nodes on this machine, on loopback, for the tests.
 
-Usage: cluster.py FOLDER DASHBOARD_PORT NODES. Prints one JSON object a line: {"ready": ADDRESS} once it stands, and then
-an answer to each line on its standard input: "remove NAME" takes a node away as a power cut does, "head" does so with the
-head. It ends when its standard input does.
+Usage: cluster.py FOLDER DASHBOARD_PORT NODES. Prints one JSON object a line: {"ready": ADDRESS} once it stands, and
+then an answer to each line on its standard input: "remove NAME" takes a node away as a power cut does, "head" does so
+with the head, "add NAME PATH" adds one that finds programs on another PATH. It ends when its standard input does.
 """
 
 import json
@@ -10,13 +10,7 @@ import os
 import socket
 import sys
 
-# Ray would else bind to the machine's address in its network. The name tells where Ray's own default is loopback.
-os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["RAY_agent_register_timeout_ms"] = "300000"
-os.environ["RAY_raylet_start_wait_time_s"] = "300"
-
-from ray.cluster_utils import Cluster  # noqa: E402
+from ray.cluster_utils import Cluster
 
 
 def say(**answer):
@@ -34,7 +28,6 @@ def free_ports(count):
 
 
 def node_options(cpus):
-    # A raylet waits only seconds for ports that its agents choose themselves: too short on a busy machine.
     names = ["metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port"]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     memory = 100 * 1024 * 1024
@@ -48,10 +41,16 @@ def main(folder, port, nodes):
         running = {name: cluster.add_node(**node_options(1)) for name in nodes.split(",")}
         say(ready=f"http://127.0.0.1:{port}", nodes={name: node.node_id for name, node in running.items()})
         for line in sys.stdin:
-            command, _, name = line.strip().partition(" ")
-            node = cluster.head_node if command == "head" else running.pop(name)
-            cluster.remove_node(node, allow_graceful=False)
-            say(removed=name or command)
+            command, *words = line.split()
+            if command == "add":
+                name, path = words
+                own, os.environ["PATH"] = os.environ["PATH"], path
+                running[name] = cluster.add_node(**node_options(1))
+                os.environ["PATH"] = own
+            elif command == "head" or words[0] in running:
+                node = cluster.head_node if command == "head" else running.pop(words[0])
+                cluster.remove_node(node, allow_graceful=False)
+            say(done=line.strip())
     finally:
         cluster.shutdown()
 

@@ -17,6 +17,9 @@ const jobSchema = z.object({
   start_time: z.number().nullish(),
   end_time: z.number().nullish(),
 });
+const nodesSchema = z.object({
+  data: z.object({ summary: z.array(z.object({ raylet: z.object({ state: z.string().optional() }) })) }),
+});
 /** What Ray says of a job. */
 export type RayJob = z.infer<typeof jobSchema>;
 export type RayStatus = RayJob['status'];
@@ -68,7 +71,7 @@ export function rayToken(env: NodeJS.ProcessEnv = process.env): string | undefin
   return token || undefined;
 }
 
-/** Speaks with the head of a Ray cluster. Every answer is checked, and every failure is one line that names the address. */
+/** Speaks with the head of a Ray cluster. Answers are checked, and every failure is one line that names the address. */
 export class RayClient {
   readonly address: string;
   private readonly token: string | undefined;
@@ -107,6 +110,12 @@ export class RayClient {
     if (!answer.success) throw this.notRay();
     this.isKnown = true;
     return answer.data.ray_version;
+  }
+
+  /** Whether any machine has joined the cluster: before that it takes no job. */
+  async hasMachines(): Promise<boolean> {
+    const answer = await this.ask('GET', '/nodes?view=summary');
+    return nodesSchema.safeParse(answer).data?.data.summary.some(({ raylet }) => raylet.state === 'ALIVE') ?? false;
   }
 
   /** All jobs that the head remembers, by their submission ids. */
@@ -167,7 +176,7 @@ export class RayClient {
     const { status, text } = answer;
     if (status === 401) {
       throw new RayAddressError(
-        `--ray ${this.address}: the cluster asks for a token: set RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to a file with it`,
+        `--ray ${this.address}: the cluster asks for a token: set RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to its file`,
       );
     }
     if (status === 403) {

@@ -6,13 +6,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { replaceFileWith } from '../../files/atomic.ts';
 import { ATTEMPT_VARIABLE, isRunLocked, JOB_VARIABLE } from '../../runs/lock.ts';
 import { argsOf, type Job, type JobState } from '../jobs.ts';
-import type { RayClient, RayJob } from './client.ts';
+import type { RayClient, RayJob, Submission } from './client.ts';
 import { type Code, entrypointOf } from './entrypoint.ts';
+import { RayLostError } from './errors.ts';
+import { PATIENCE_MS } from './watch.ts';
 
 /** Seconds that a run which is asked to stop has for its checkpoint; Ray's own default is 3. */
 const STOP_SECONDS = 120;
 /** The process that Ray sets beside each job to end it with Ray's own looks each second. */
 const LINGER_MS = 60_000;
+const RETRY_MS = 1000;
 
 export interface RayOptions {
   readonly client: RayClient;
@@ -30,7 +33,7 @@ export interface RayAttempt {
   readonly ray: RayJob;
 }
 
-/** The jobs of a folder of runs on a Ray cluster: each attempt at one is a job of Ray's with a name that tells whose. */
+/** The jobs of a folder of runs on a Ray cluster: each attempt at one is a job of Ray's, whose name tells which. */
 export class RayCluster {
   private readonly options: RayOptions;
   private readonly runsPath: string;
@@ -81,7 +84,7 @@ export class RayCluster {
     const { cpus, gpus } = this.options;
     this.code ??= this.options.code();
     const code = await this.code;
-    await this.client.submit({
+    await this.submitPatiently({
       submission_id: id,
       entrypoint: entrypointOf(job, args, {
         code,
@@ -101,6 +104,21 @@ export class RayCluster {
       metadata: { job_name: job.name, runs: this.runsPath },
     });
     return id;
+  }
+
+  /** A head that has just been started, or loses a machine, may refuse a job that it takes a moment later. */
+  private async submitPatiently(submission: Submission): Promise<void> {
+    for (const startMs = performance.now(); ; await sleep(RETRY_MS)) {
+      try {
+        await this.client.submit(submission);
+        return;
+      } catch (error) {
+        if (!(error instanceof RayLostError) || performance.now() - startMs > PATIENCE_MS) throw error;
+        // It may have taken the job, though its answer was lost.
+        const known = await this.client.jobs().catch(() => undefined);
+        if (known?.has(submission.submission_id)) return;
+      }
+    }
   }
 
   /** Names a job of this folder among all that a cluster has. A question that changes is another job. */

@@ -44,8 +44,8 @@ export function entrypointOf(
   checks.push(
     check(
       `[ "$(cat ${quote(marker.path)} 2>/dev/null)" = ${marker.id} ]`,
-      `does not see the folder of runs, ${marker.path.replace(/\/[^/]*$/, '')}: name one with --out that all machines ` +
-        'share under the same path',
+      `does not see the folder of runs, ${marker.path.replace(/\/[^/]*$/, '')}: name one with --out that ` +
+        'all machines share under the same path',
     ),
   );
   const program = 'remoteDir' in code ? `dist/scripts/${job.command}.js` : `scripts/run.mjs ${job.command}`;
@@ -60,7 +60,7 @@ export function unfitnessIn(log: string): string {
 }
 
 function check(test: string, problem: string): string {
-  return `${test} || { printf '%s\n' ${quote(UNFIT)}"$(hostname)"${quote(` ${problem}`)}; exit ${UNFIT_CODE}; }`;
+  return `${test} || { printf '%s\\n' ${quote(UNFIT)}"$(hostname)"${quote(` ${problem}`)}; exit ${UNFIT_CODE}; }`;
 }
 
 /** A word for /bin/sh. */

@@ -8,8 +8,8 @@ const run = promisify(execFile);
 const MOST_BYTES = 1 << 28;
 
 /**
- * Uploads the project as a package that Ray unpacks on each machine: what git tracks in this checkout, with changes that
- * are not committed. A package that the cluster has already is not sent again.
+ * Uploads the project as a package that Ray unpacks on each machine: what git tracks in this checkout, with changes
+ * that are not committed. A package that the cluster has already is not sent again.
  * @returns Its name.
  * @throws RayAddressError where this is no checkout of git.
  */
@@ -27,8 +27,8 @@ export async function uploadProject(client: RayClient, note: (line: string) => v
     tree = await text('rev-parse', `${commit}^{tree}`);
   } catch {
     throw new RayAddressError(
-      `--ray: ${cwd} is no checkout of git that could be sent: name with --remote-dir a folder that all machines share, ` +
-        'where the project is set up',
+      `--ray: ${cwd} is no checkout of git that could be sent: name with --remote-dir a folder that all machines ` +
+        'share, where the project is set up',
     );
   }
   const name = `_ray_pkg_${tree}.zip`;

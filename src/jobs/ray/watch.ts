@@ -4,7 +4,7 @@ import { RayLostError } from './errors.ts';
 
 const PERIOD_MS = 1000;
 /** A head that is busy, or a network that is down for a moment, is waited for. */
-const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 30_000;
 
 interface Waiter {
   readonly id: string;
@@ -28,7 +28,7 @@ export class Watch {
 
   /**
    * Waits until a job is `ready`.
-   * @throws RayLostError where the head does not answer for a minute, or does not know the job any more.
+   * @throws RayLostError where the head does not answer for half a minute, or does not know the job any more.
    */
   until(id: string, ready: (job: RayJob) => boolean): Promise<RayJob> {
     return new Promise((resolve, reject) => {
