@@ -84,6 +84,7 @@ async function up({ cpus, port, json }: { cpus?: number; port: number; json?: tr
   const log = openSync(logPath, 'w');
   const options = {
     ...{ port: 0, 'node-ip-address': '127.0.0.1', 'dashboard-host': '127.0.0.1', 'dashboard-port': port },
+    ...{ 'min-worker-port': 0, 'max-worker-port': 0 }, // any that are free
     ...{ 'dashboard-agent-listen-port': 0, 'temp-dir': temporary, ...(cpus !== undefined && { 'num-cpus': cpus }) },
   };
   const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
@@ -118,7 +119,7 @@ async function up({ cpus, port, json }: { cpus?: number; port: number; json?: tr
   ended.catch(() => {});
   try {
     say(`starting Ray, which takes up to a minute (${logPath})`);
-    const version = await Promise.race([untilItAnswers(head.address), interrupted, ended]);
+    const version = await Promise.race([untilItAnswers(head), interrupted, ended]);
     child.unref();
     const { address } = head;
     await writeResult(
@@ -133,7 +134,8 @@ async function up({ cpus, port, json }: { cpus?: number; port: number; json?: tr
   }
 }
 
-async function untilItAnswers(address: string): Promise<string> {
+/** Ends without an answer where the process ends. */
+async function untilItAnswers({ address, pid, started }: Head): Promise<string> {
   const client = new RayClient(address, { token: readFileSync(tokenPath, 'utf8') });
   for (const startMs = performance.now(); ; ) {
     try {
@@ -141,7 +143,7 @@ async function untilItAnswers(address: string): Promise<string> {
       // It takes jobs only once the head itself is one of its machines.
       if (await client.hasMachines()) return version;
     } catch (error) {
-      if (performance.now() - startMs > START_MS) throw error;
+      if (performance.now() - startMs > START_MS || startOf(pid) !== started) throw error;
     }
     await sleep(LOOK_MS);
   }

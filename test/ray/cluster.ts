@@ -20,7 +20,8 @@ const STARTS = 4;
 
 export interface Cluster {
   address: string;
-  /** Ray's ids of the nodes by their names. */
+  hasHead: boolean;
+  /** Ray's ids of the nodes that are left, by their names. */
   nodes: Record<string, string>;
   /** Has cluster.py do something, and waits until it is done. */
   order(line: string): Promise<void>;
@@ -76,15 +77,17 @@ async function startOnce(names: string[]): Promise<Cluster> {
   };
   try {
     const { ready, nodes } = await answer();
-    return {
-      address: ready,
-      nodes,
+    const cluster: Cluster = {
+      ...{ address: ready, nodes, hasHead: true, stop },
       async order(line) {
         child.stdin.write(`${line}\n`);
         await answer();
+        if (line === 'head') cluster.hasHead = false;
+        const [, removed] = /^remove (\w+)$/.exec(line) ?? [];
+        if (removed !== undefined) delete nodes[removed];
       },
-      stop,
     };
+    return cluster;
   } catch (error) {
     await stop();
     throw error;

@@ -1,8 +1,18 @@
 // Sweeps on a real Ray cluster of two machines, which are nodes of Ray's own on this one.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { request } from 'node:http';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, type TestContext, test } from 'vitest';
 import { checkpointsOf, metricsOf } from '../cli/run-folder.ts';
 import { mainRoot, printed, runCommand, startCommand, until } from '../processes.ts';
 import { until as waitUntil } from '../until.ts';
@@ -19,6 +29,14 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster?.stop();
   if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+// A test that failed takes no place from the next ones.
+afterEach(async () => {
+  if (!cluster?.hasHead) return;
+  for (const { submission_id: id, status } of await rayJobs()) {
+    if (status === 'PENDING' || status === 'RUNNING') await ask(`/api/jobs/${id}/stop`, 'POST');
+  }
 });
 
 /** A test that needs the cluster; each goes on from what the ones before it left of that. */
@@ -51,18 +69,31 @@ const numbersOf = (runDir: string) =>
       ),
     );
 
-async function rayJobs(): Promise<{ submission_id: string; status: string; driver_node_id: string }[]> {
-  const { get } = await import('node:http');
+/** Asks Ray itself. */
+function ask(path: string, method = 'GET'): Promise<string> {
   return new Promise((resolve, reject) => {
-    get(`${cluster.address}/api/jobs/`, { headers: { authorization: `Bearer ${TOKEN}` } }, (answer) => {
+    request(`${cluster.address}${path}`, { method, headers: { authorization: `Bearer ${TOKEN}` } }, (answer) => {
       let text = '';
       answer.on('data', (part) => {
         text += part;
       });
-      answer.on('end', () => resolve(JSON.parse(text)));
-    }).on('error', reject);
+      answer.on('end', () => resolve(text));
+    })
+      .on('error', reject)
+      .end();
   });
 }
+const rayJobs = async (): Promise<{ submission_id: string; status: string; driver_node_id: string }[]> =>
+  JSON.parse(await ask('/api/jobs/'));
+
+/** Waits until Ray has found out which machines are gone. */
+const untilMachines = (count: number) =>
+  waitUntil(`${count} machines are left`, async () => {
+    const { summary } = JSON.parse(await ask('/nodes?view=summary')).data as {
+      summary: { raylet: { state: string } }[];
+    };
+    return summary.filter(({ raylet }) => raylet.state === 'ALIVE').length === count;
+  });
 
 rayTest(
   'six runs have the numbers of local ones, though a machine dies amid them and one run goes on elsewhere',
@@ -106,6 +137,8 @@ rayTest(
 
 rayTest('runs are left with --detach, listed, picked up with a log, and stopped with Ctrl-C', async () => {
   const { args, out, runs } = sweepOf('left', { seeds: 2, steps: 1_000_000 });
+  for (const name of Object.keys(cluster.nodes).slice(1)) await cluster.order(`remove ${name}`);
+  await untilMachines(2); // the head is one
   const left = await runCommand('sweep', ...args, ...onRay(), '--detach', '--json');
   expect(left.code, left.stderr).toBe(0);
   expect(JSON.parse(left.stdout).runs.map(({ name }: { name: string }) => name)).toEqual(runs);
@@ -179,14 +212,15 @@ rayTest('what a cluster does not take or cannot run is one line', async () => {
 
   const programs = join(folder, 'programs');
   mkdirSync(programs);
-  for (const name of ['sh', 'cat', 'hostname', 'env', 'sleep', 'kill']) {
-    const from = ['/bin', '/usr/bin']
-      .map((path) => join(path, name))
-      .find((path) => readdirSync(join(path, '..')).includes(name));
-    if (from !== undefined) symlinkSync(from, join(programs, name));
+  for (const name of readdirSync('/usr/bin')) {
+    if (!/^(node|nodejs|npm|npx)$/.test(name)) symlinkSync(join('/usr/bin', name), join(programs, name));
+  }
+  for (const name of ['sh', 'bash', 'cat', 'hostname']) {
+    if (!existsSync(join(programs, name))) symlinkSync(join('/bin', name), join(programs, name));
   }
   await cluster.order(`add nodeless ${programs}`);
-  for (const name of ['a', 'b']) await cluster.order(`remove ${name}`);
+  for (const name of Object.keys(cluster.nodes)) if (name !== 'nodeless') await cluster.order(`remove ${name}`);
+  await untilMachines(2);
   const nodeless = await ending(onRay());
   expect(lastLine(nodeless)).toBe(
     `sweep: Ray at ${cluster.address}: ${hostname()} has no Node.js: install Node.js 20 or newer on every machine of ` +
@@ -198,6 +232,7 @@ rayTest('what a cluster does not take or cannot run is one line', async () => {
 rayTest('a head that dies amid a sweep ends it with one line, and the runs stay', async () => {
   const { args, out } = sweepOf('headless', { seeds: 1, steps: 300 });
   await cluster.order('remove nodeless');
+  await untilMachines(1);
   const waiting = startCommand('sweep', [...args, ...onRay()]);
   await waitUntil('it waits in Ray', async () => (await rayJobs()).some(({ status }) => status === 'PENDING'));
   await cluster.order('head');

@@ -14,7 +14,7 @@ import { PATIENCE_MS } from './watch.ts';
 /** Seconds that a run which is asked to stop has for its checkpoint; Ray's own default is 3. */
 const STOP_SECONDS = 120;
 /** The process that Ray sets beside each job to end it with Ray's own looks each second. */
-const LINGER_MS = 60_000;
+const LINGER_MS = 20_000;
 const RETRY_MS = 1000;
 
 export interface RayOptions {
