@@ -94,7 +94,8 @@ async function startOnce(names: string[]): Promise<Cluster> {
   }
 }
 
-function freePort(): Promise<number> {
+/** A port of loopback that nothing listens at. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);
     server.listen(0, '127.0.0.1', () => {
