@@ -75,6 +75,9 @@ Examples:
   .action(async (file: string, { out = join('runs', basename(file).replace(/\.[^.]+$/, '')), ...options }: Options) => {
     const { only, dryRun, json } = options;
     checkJobOptions(options);
+    if (dryRun && (options.detach || options.logs !== undefined)) {
+      throw new UsageError(`--dry-run and ${options.detach ? '--detach' : '--logs'} exclude each other`);
+    }
     const all = planSweep(await readSweep(file), file, findAgent);
     if (only !== undefined && only > all.length) {
       throw new UsageError(`--only ${only}: ${file} has ${all.length} ${all.length === 1 ? 'run' : 'runs'}`);

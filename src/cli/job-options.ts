@@ -50,13 +50,13 @@ export function addJobOptions(command: Command, output: string): Command {
       wholeNumber(0, 1000),
     )
     .option('--detach', 'with --ray: hand all runs over and leave; the same command picks them up')
-    .option('--logs <run>', `with --ray: print what this run has written so far, and stop`, word)
+    .option('--logs <run>', 'with --ray: print what this run has written so far, and stop', word)
     .addHelpText(
       'after',
       `
 With --ray the folder of the runs (${output}) is one that this and all machines of the cluster share under the same
-path; a token is read from RAY_AUTH_TOKEN, the file RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token. Ctrl-C stops the runs there, and
-each saves a checkpoint. More: docs/several-machines.md.`,
+path; a token is read from RAY_AUTH_TOKEN, the file RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token. Ctrl-C stops the runs
+there, and each saves a checkpoint. More: docs/several-machines.md.`,
     );
 }
 
@@ -138,7 +138,7 @@ export async function handledByCluster(
   }
   if (!detach) return false;
   await writeRows(await detachJobs(cluster, jobs, runsPath), json);
-  say('left running: the same command without --detach picks the runs up, and --dry-run lists them');
+  say('left running: the same command without --detach picks the runs up');
   return true;
 }
 

@@ -11,6 +11,7 @@ import { RayClient, rayToken } from '../../src/jobs/ray/client.ts';
 import { entrypointOf, UNFIT_CODE, unfitnessIn } from '../../src/jobs/ray/entrypoint.ts';
 import { Watch } from '../../src/jobs/ray/watch.ts';
 import { runCommands } from '../processes.ts';
+import { until } from '../until.ts';
 
 let folder: string;
 const servers: Server[] = [];
@@ -108,7 +109,7 @@ test('a head that is silent for a moment is waited for; one that stays so, or ha
   await client.connect();
   const begun = new Watch(client).until('one', (job) => job.status === 'RUNNING');
   mode = 'silent';
-  while (refused === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until('a request is not answered', () => refused > 0);
   mode = 'ready';
   status = 'RUNNING';
   expect(await begun).toMatchObject({ status: 'RUNNING' });
@@ -177,6 +178,7 @@ test('options for a cluster do nothing without one, and are refused', async () =
     [sweep('--logs', 'x'), /^sweep: --logs goes with --ray$/],
     [['reproduce', 'figure-draw', '--run-gpus', '1'], /: --run-gpus goes with --ray$/],
     [sweep('--ray', 'x', '--detach', '--logs', 'x'), /^sweep: --detach and --logs exclude each other$/],
+    [sweep('--ray', 'x', '--detach', '--dry-run'), /^sweep: --dry-run and --detach exclude each other$/],
     [sweep('--ray', 'x', '--detach', '--jobs', '2'), /^sweep: --jobs 2: with --detach Ray alone says how many run$/],
     [sweep('--ray', 'ray://head:10001'), /^sweep: --ray ray:\/\/head:10001: give the address of the head's dashboard/],
     [sweep('--only', '3'), /^sweep: --only 3: .*sweep\.yaml has 2 runs$/],

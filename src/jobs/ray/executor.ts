@@ -107,13 +107,16 @@ class Attempt {
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop);
     const metrics = new MetricsFollower(join(runsPath, job.name, 'metrics.jsonl'));
-    const endLooking = watch.eachInTurn(async () => {
-      await metrics.update();
-      onLine(metrics.newest === undefined ? 'runs' : `at ${metrics.newest.position} steps`);
-    });
+    let endLooking = () => {};
     try {
       const begun = await watch.until(id, (ray) => ray.status !== 'PENDING' || signal.aborted);
-      if (begun.status === 'RUNNING') onStart(`${doing} at ${hostOf(begun)}`);
+      if (begun.status === 'RUNNING') {
+        onStart(`${doing} at ${hostOf(begun)}`);
+        endLooking = watch.eachInTurn(async () => {
+          await metrics.update();
+          onLine(metrics.newest === undefined ? 'begins' : `at ${metrics.newest.position} steps`);
+        });
+      }
       const waits = (ray: RayJob) => signal.aborted && ray.status === 'PENDING';
       return await watch.until(id, (ray) => isOver(ray) || waits(ray));
     } finally {
@@ -142,7 +145,7 @@ class Attempt {
       throw new RayClusterError(`Ray at ${this.cluster.client.address}: ${unfitnessIn(text)}`);
     }
     if (code === null || code === undefined) {
-      const isGone = /node (has |was |is )?(died|dead|terminated)|node.{0,80}(died|dead|terminated)/i.test(text);
+      const isGone = /\bnode (has died|was terminated|is dead)/.test(text);
       return { kind: 'lost', reason: isGone ? 'its machine is gone' : `Ray lost it: ${firstLineOf(text)}` };
     }
     if (code < 0 || code > 128)

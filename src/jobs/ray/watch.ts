@@ -40,7 +40,7 @@ export class Watch {
   /** Calls one of the functions each second, in turns, until what is returned is called. */
   eachInTurn(looker: () => Promise<void>): () => void {
     this.lookers.add(looker);
-    return () => this.lookers.delete(looker);
+    return () => void this.lookers.delete(looker);
   }
 
   private async look(): Promise<void> {
