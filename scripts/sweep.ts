@@ -14,6 +14,16 @@ import {
   writeResult,
 } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
+import {
+  addJobOptions,
+  checkJobOptions,
+  clusterOf,
+  executorOf,
+  handledByCluster,
+  type JobOptions,
+  jobOptionsLine,
+  writeStates,
+} from '../src/cli/job-options.ts';
 import { runsProgress } from '../src/cli/runs-progress.ts';
 import {
   type ComparedRun,
@@ -29,9 +39,9 @@ import { runJobs, stateOf } from '../src/jobs/index.ts';
 import { commandLine } from '../src/runtime/native-packages.ts';
 import { planSweep } from '../src/sweep/index.ts';
 
-interface Options {
+interface Options extends JobOptions {
   out?: string;
-  jobs: number;
+  only?: number;
   dryRun?: true;
   json?: true;
 }
@@ -39,7 +49,7 @@ interface Options {
 const command = newCommand('sweep', 'Trains agents x environments x seeds x settings, and compares the runs.')
   .argument('<file>', 'what to train, as YAML or JSON, see below', path)
   .option('--out <folder>', 'runs and the report go there (default: runs/ and the name of the file)', path)
-  .option('--jobs <count>', 'runs at a time', wholeNumber(1, 1000), 1)
+  .option('--only <number>', 'this run alone, counted from 1 as --dry-run lists them, and no report', wholeNumber(1))
   .option('--dry-run', 'list the runs and how far they are, and stop')
   .option('--json', 'print one JSON object on stdout, and nothing else')
   .addHelpText(
@@ -58,11 +68,23 @@ same command, given again after Ctrl-C or anything else, goes on; more steps in 
 
 Examples:
   sweep sweep.yaml
-  sweep sweep.yaml --jobs 4 --out runs/normalizations`,
+  sweep sweep.yaml --jobs 4 --out runs/normalizations
+  sweep sweep.yaml --only $SLURM_ARRAY_TASK_ID
+  sweep sweep.yaml --out /shared/runs --ray http://head:8265 --remote-dir /shared/weightnorm-rl`,
   )
   .action(async (file: string, { out = join('runs', basename(file).replace(/\.[^.]+$/, '')), ...options }: Options) => {
-    const { jobs: atOnce, dryRun, json } = options;
-    const jobs = planSweep(await readSweep(file), file, findAgent);
+    const { only, dryRun, json } = options;
+    checkJobOptions(options);
+    if (dryRun && (options.detach || options.logs !== undefined)) {
+      throw new UsageError(`--dry-run and ${options.detach ? '--detach' : '--logs'} exclude each other`);
+    }
+    const all = planSweep(await readSweep(file), file, findAgent);
+    if (only !== undefined && only > all.length) {
+      throw new UsageError(`--only ${only}: ${file} has ${all.length} ${all.length === 1 ? 'run' : 'runs'}`);
+    }
+    const jobs = only === undefined ? all : [all[only - 1]];
+    const cluster = await clusterOf(options, out);
+    if (dryRun && cluster !== undefined) return writeStates(cluster, jobs, { runsPath: out, json: json ?? false });
     if (dryRun) {
       const runs = await Promise.all(
         jobs.map(async (job) => ({ run: join(out, job.name), state: await stateOf(job, out) })),
@@ -72,15 +94,23 @@ Examples:
       return;
     }
     await makeGivenFolder('--out', out);
+    if (await handledByCluster(cluster, jobs, { runsPath: out, options, json: json ?? false })) return;
     const signal = onInterrupt(() => say('stopping: runs save their checkpoints (Ctrl-C again stops at once)'));
     const { interrupted, failures } = await runJobs(jobs, {
-      ...{ runsPath: out, signal, note: say, atOnce, nice: true },
+      ...{ runsPath: out, signal, note: say, executor: executorOf(cluster, { ...options, nice: true }) },
       progressOf: (total) => runsProgress(process.stderr, total),
     });
     if (interrupted) {
-      const again = `${shellWord(file)} --out ${shellWord(out)}${atOnce > 1 ? ` --jobs ${atOnce}` : ''}`;
+      const number = only === undefined ? '' : ` --only ${only}`;
+      const again = `${shellWord(file)} --out ${shellWord(out)}${number}${jobOptionsLine(options)}`;
       say(`stopped; go on with: ${commandLine('sweep', again)}`);
       process.exitCode = 130;
+      return;
+    }
+    if (only !== undefined) {
+      const run = join(out, jobs[0].name);
+      await writeResult(json ? `${JSON.stringify({ runs: [run], failures })}\n` : `${failures[jobs[0].name] ?? run}\n`);
+      if (Object.keys(failures).length > 0) process.exitCode = 1;
       return;
     }
     const finished = jobs.map(({ name }) => name).filter((name) => !(name in failures));
@@ -100,6 +130,7 @@ Examples:
     if (failed.length > 0) process.exitCode = 1;
   });
 
+addJobOptions(command, '--out');
 await runCommand(command);
 
 /** Notes in `failures` why there is none. */

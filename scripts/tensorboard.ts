@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { newCommand, path, runCommand, say, shellWord, UsageError, wholeNumber } from '../src/cli/index.ts';
 import { onInterrupt } from '../src/cli/interrupt.ts';
+import { ownPython } from '../src/cli/own-environment.ts';
 import { killGroup, startChild } from '../src/jobs/child-process.ts';
-import { InterruptedError } from '../src/runs/errors.ts';
-import { setupScript } from '../src/runtime/native-packages.ts';
 
 const command = newCommand(
   'tensorboard',
@@ -33,7 +31,7 @@ command.action(async (folder: string, { port }: { port?: number }) => {
     throw new UsageError(`${shellWord(folder)} is no folder: give a run folder, or a folder with run folders`);
   }
   const signal = onInterrupt(() => {});
-  const python = await installed(signal);
+  const python = await ownPython('tensorboard.mjs', 'TensorBoard', signal);
   const options = ['--logdir', folder, '--host', '127.0.0.1', ...(port === undefined ? [] : ['--port', `${port}`])];
   const viewer = startChild(python, ['-m', 'tensorboard.main', ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -56,18 +54,5 @@ command.action(async (folder: string, { port }: { port?: number }) => {
   if (inUse !== undefined) throw new UsageError(`--port ${inUse} is in use: give another one, or none`);
   throw new Error(`TensorBoard ended (${ending}): ${lastLine}`);
 });
-
-/** The Python that has TensorBoard; installs it where it is missing. */
-function installed(signal: AbortSignal): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = execFile(process.execPath, [setupScript('tensorboard.mjs')], { signal }, (error, stdout) => {
-      if (signal.aborted) reject(new InterruptedError('interrupted: TensorBoard is not installed'));
-      // It has said why.
-      if (error) reject(new UsageError('TensorBoard could not be installed, as said above: mend that and try again'));
-      else resolve(stdout.trim());
-    });
-    child.stderr!.pipe(process.stderr);
-  });
-}
 
 await runCommand(command);

@@ -28,6 +28,8 @@ export const pages = [
       page('Record episodes', '/recordings'),
       page('Export an agent', '/exporting'),
       page('In a browser', '/browser'),
+      page('Emulators on other machines', '/remote-environments'),
+      page('Runs on several machines', '/several-machines'),
     ],
   },
   {

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import {
@@ -11,6 +11,15 @@ import {
   writeResult,
 } from '../../src/cli/index.ts';
 import { onInterrupt } from '../../src/cli/interrupt.ts';
+import {
+  addJobOptions,
+  checkJobOptions,
+  clusterOf,
+  executorOf,
+  handledByCluster,
+  type JobOptions,
+  jobOptionsLine,
+} from '../../src/cli/job-options.ts';
 import { runsProgress } from '../../src/cli/runs-progress.ts';
 import { hasCifar10 } from '../../src/datasets/cifar10.ts';
 import { DEFAULT_DATA_DIR } from '../../src/datasets/index.ts';
@@ -22,7 +31,7 @@ import { BUDGETS, type Budget, type Choice, type Part } from './part.ts';
 import { BUDGET_NOTES, makeSection } from './report.ts';
 import { writeResults } from './results-folder.ts';
 
-interface Options {
+interface Options extends JobOptions {
   budget: Budget;
   seeds?: number;
   dataDir: string;
@@ -32,7 +41,7 @@ interface Options {
 
 /** The command that makes some parts of the paper, in one report. */
 export function partsCommand(name: string, about: string, parts: readonly Part[]): Command {
-  return newCommand(name, `Reproduces ${about}.`)
+  const command = newCommand(name, `Reproduces ${about}.`)
     .addOption(new Option('--budget <name>', 'how much to spend, see below').choices(BUDGETS).default('quick'))
     .option(
       '--seeds <count>',
@@ -57,11 +66,16 @@ Examples:
   reproduce ${name} --budget hours --data-dir data`,
     )
     .action((options: Options) => reproduce(name, parts, options));
+  return addJobOptions(command, '--out');
 }
 
 async function reproduce(name: string, wanted: readonly Part[], { json, out, ...options }: Options): Promise<void> {
-  const { budget, dataDir, seeds } = options;
-  const folder = join(out, budget);
+  const { budget, seeds, ray } = options;
+  checkJobOptions(options);
+  // Jobs elsewhere have another working folder.
+  const [folder, dataDir] = [join(out, budget), options.dataDir].map((path) =>
+    ray === undefined ? path : resolve(path),
+  );
   const choice: Choice = { budget, dataDir, seeds, folder, runsPath: join(folder, 'runs') };
   const ofBudget = wanted.filter((part) => part.budgets.includes(budget));
   const lacks = (part: Part) => part.needsCifar10 && !hasCifar10(dataDir);
@@ -70,19 +84,19 @@ async function reproduce(name: string, wanted: readonly Part[], { json, out, ...
     `needs CIFAR-10, and --data-dir ${dataDir} has none: run "npm run download-data -- cifar10 --data-dir ` +
     `${dataDir}", or name the folder that has it`;
   if (parts.length === 0) throw new UsageError(`${name} ${why}`);
+  const cluster = await clusterOf(options, choice.runsPath);
   await makeGivenFolder('--out', choice.runsPath);
 
   const note = say;
   note(BUDGET_NOTES[budget]);
   const leftOutNotes = leftOut.map((part) => `left out: ${part.name} ${why}`);
   leftOutNotes.forEach(note);
+  const jobs = parts.flatMap((part) => part.jobs(choice));
+  if (await handledByCluster(cluster, jobs, { runsPath: choice.runsPath, options, json: json ?? false })) return;
   const signal = onInterrupt(() => note('stopping: the run under way saves a checkpoint (Ctrl-C again stops at once)'));
   const command = commandLine(name, { out, ...options });
-  const jobs = parts.flatMap((part) => part.jobs(choice));
   const { interrupted, failures } = await runJobs(jobs, {
-    runsPath: choice.runsPath,
-    signal,
-    note,
+    ...{ runsPath: choice.runsPath, executor: executorOf(cluster, options), signal, note },
     progressOf: (total) => runsProgress(process.stderr, total),
   });
   if (interrupted) {
@@ -140,11 +154,13 @@ async function reproduce(name: string, wanted: readonly Part[], { json, out, ...
   if (leftOut.length > 0) process.exitCode = 2;
 }
 
-function commandLine(name: string, { budget, seeds, dataDir, out }: Options): string {
-  return [
-    `npm run reproduce -- ${name} --budget ${budget}`,
-    ...(seeds === undefined ? [] : [`--seeds ${seeds}`]),
-    ...(dataDir === DEFAULT_DATA_DIR ? [] : [`--data-dir ${shellWord(dataDir)}`]),
-    ...(out === 'results' ? [] : [`--out ${shellWord(out)}`]),
-  ].join(' ');
+function commandLine(name: string, { budget, seeds, dataDir, out, ...options }: Options): string {
+  return (
+    [
+      `npm run reproduce -- ${name} --budget ${budget}`,
+      ...(seeds === undefined ? [] : [`--seeds ${seeds}`]),
+      ...(dataDir === DEFAULT_DATA_DIR ? [] : [`--data-dir ${shellWord(dataDir)}`]),
+      ...(out === 'results' ? [] : [`--out ${shellWord(out)}`]),
+    ].join(' ') + jobOptionsLine(options)
+  );
 }

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { SetupFault, setupLog } from './faults.mjs';
+import { ray, tensorboard } from './own-environments.mjs';
 import { findProject, isInstalled, packageRoot, setupCommand, setupCommandWith } from './place.mjs';
-import { ensureSetUp, minatarOnly, missingPart, tensorboardOnly } from './steps.mjs';
+import { ensureSetUp, minatarOnly, missingPart } from './steps.mjs';
 
 const usage = isInstalled
   ? `Usage: ${setupCommand} [OPTIONS]
@@ -71,12 +72,17 @@ export async function addMinAtar() {
   await ensureOrExit({ root: findProjectOrExit() }, process.stderr, minatarOnly);
 }
 
-/** Makes the environment of TensorBoard's viewer alone, and prints its Python; what it does goes to stderr. */
-export async function addTensorBoard() {
+/**
+ * Makes one of the environments that are made when first asked for, where it is missing, and prints its Python; what it
+ * does goes to stderr.
+ * @param {'tensorboard' | 'ray'} name
+ */
+export async function addEnvironment(name) {
   survivePipes();
   const root = findProjectOrExit();
-  await ensureOrExit({ root }, process.stderr, tensorboardOnly);
-  process.stdout.write(`${join(root, '.tensorboard/bin/python')}\n`);
+  const step = { tensorboard, ray }[name];
+  await ensureOrExit({ root }, process.stderr, [step]);
+  process.stdout.write(`${step.pythonOf(root)}\n`);
 }
 
 /** @param {string[]} args the command's name and its own arguments */

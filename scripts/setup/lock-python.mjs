@@ -1,7 +1,7 @@
 // @ts-check
 
-// `npm run lock-python`: writes requirements-{cpu,gpu,minatar,tensorboard}.txt, each package with its version and
-// hashes, from requirements-{cpu,gpu,minatar,tensorboard}.in.
+// `npm run lock-python`: writes requirements-{cpu,gpu,minatar,tensorboard,ray}.txt, each package with its version
+// and hashes, from requirements-{cpu,gpu,minatar,tensorboard,ray}.in.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -19,7 +19,7 @@ const run = (program, ...args) => execFileSync(program, args, { cwd: folder, std
 try {
   run(findPython(), '-m', 'venv', environment);
   run(join(environment, 'bin/pip'), 'install', '--quiet', '--disable-pip-version-check', `uv==${uvVersion}`);
-  for (const flavour of ['cpu', 'gpu', 'minatar', 'tensorboard']) {
+  for (const flavour of ['cpu', 'gpu', 'minatar', 'tensorboard', 'ray']) {
     const options = '--universal --python-version 3.10 --generate-hashes --no-header --no-annotate --quiet';
     const alone = flavour === 'minatar' ? ['--no-deps'] : [];
     const files = [`requirements-${flavour}.in`, '--output-file', `requirements-${flavour}.txt`];

@@ -13,7 +13,6 @@ import * as npmPackages from './npm-packages.mjs';
 import { isInstalled } from './place.mjs';
 import { showStep } from './progress.mjs';
 import * as python from './python.mjs';
-import * as tensorboardViewer from './tensorboard-viewer.mjs';
 import { endRunningTools, log, prepareWorkFolder, removeTemporaryFiles } from './tools.mjs';
 
 /**
@@ -39,9 +38,6 @@ const stepsOf = ({ minatar }) => (minatar ? [...allSteps, minatarGames] : allSte
 
 /** MinAtar's games alone. */
 export const minatarOnly = [minatarGames];
-
-/** TensorBoard's viewer alone. */
-export const tensorboardOnly = [tensorboardViewer];
 
 /**
  * Brings the project folder into order. Takes milliseconds where nothing is to be done.

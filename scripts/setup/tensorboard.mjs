@@ -1,5 +1,5 @@
 // Makes the environment of TensorBoard's viewer, where it is missing, and prints its Python: what `npm run tensorboard`
 // asks for. The rest of set-up is left as it is.
-import { addTensorBoard } from './command-line.mjs';
+import { addEnvironment } from './command-line.mjs';
 
-await addTensorBoard();
+await addEnvironment('tensorboard');

@@ -9,6 +9,7 @@ import {
   UnsupportedEnvError,
 } from 'gymnasium-js-bridge';
 import { DamagedFileError, MissingFileError } from '../files/errors.ts';
+import { RayAddressError, RayClusterError } from '../jobs/ray/errors.ts';
 import { DivergedError, InterruptedError, RunFolderError } from '../runs/errors.ts';
 import { describeProblem, SettingError, spellSettings } from '../settings/index.ts';
 import { printable, say } from './printable.ts';
@@ -37,6 +38,8 @@ const USER_ERRORS = [
   RunFolderError,
   DamagedFileError,
   MissingFileError,
+  RayAddressError,
+  RayClusterError,
   EnvOptionsError,
   UnknownEnvError,
   UnsupportedEnvError,

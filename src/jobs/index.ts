@@ -1,3 +1,4 @@
+export type { AttemptOptions, Ending, Executor } from './executor.ts';
 export {
   type Answer,
   argsOf,
@@ -9,4 +10,5 @@ export {
   stateOf,
   type TrainingJob,
 } from './jobs.ts';
-export { type Outcome, type RunnerOptions, type RunsProgress, runJobs } from './runner.ts';
+export { localExecutor } from './local.ts';
+export { type Outcome, openJobs, type RunnerOptions, type RunsProgress, runJobs } from './runner.ts';

@@ -2,8 +2,10 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { replaceFileWith } from '../files/atomic.ts';
 import { readEvents } from '../runs/events.ts';
 import { RunFolder } from '../runs/folder.ts';
+import type { JobAttempt } from '../runs/lock.ts';
 import { SettingError, showSetting } from '../settings/index.ts';
 
 /** Settings by their keys; a list is typed with commas, a map as an option for each entry; null is not typed. */
@@ -30,6 +32,8 @@ export interface QuestionJob {
   name: string;
   command: 'evaluate-agent' | 'reproduce';
   args: readonly string[];
+  /** The job that it asks about, which stands before it in a list of jobs. */
+  after?: string;
 }
 
 export type Job = TrainingJob | QuestionJob;
@@ -78,16 +82,17 @@ async function lastEpoch(folder: RunFolder): Promise<number | undefined> {
 
 /**
  * The command line of a job. What a killed run left before its first checkpoint is removed: nothing can go on from it.
+ * @param as The attempt that is to come, where a scheduler makes it.
+ * @throws RunFolderError where another process trains there.
  */
-export async function argsOf(job: Job, state: JobState, runsPath: string): Promise<string[]> {
+export async function argsOf(job: Job, state: JobState, runsPath: string, as?: JobAttempt): Promise<string[]> {
   if (job.kind === 'question') return [...job.args, '--json'];
   const runDir = join(runsPath, job.name);
   if (state === 'begun') {
     const changed = Object.entries(job.settings).filter(([key]) => job.changeable?.includes(key));
     return ['--run-dir', runDir, '--resume', ...changed.flatMap(optionsOf)];
   }
-  // Throws while another process trains there.
-  if (existsSync(join(runDir, 'config.json'))) RunFolder.open(runDir).lock();
+  if (existsSync(join(runDir, 'config.json'))) RunFolder.open(runDir).lock({ as });
   await rm(runDir, { recursive: true, force: true });
   return [
     ...Object.entries(job.base).flatMap(([key, value]) => [`--${key}`, value]),
@@ -113,6 +118,12 @@ function optionsOf([key, value]: [string, Settings[string]]): string[] {
 function isSame(a: unknown, b: unknown): boolean {
   const areMaps = [a, b].every((value) => typeof value === 'object' && !Array.isArray(value));
   return areMaps ? JSON.stringify(a) === JSON.stringify(b) : String(a) === String(b);
+}
+
+/** Keeps what a question's command has printed. @param path Of the answer, without its .json. */
+export async function keepAnswer(path: string, job: QuestionJob, stdout: string, seconds: number): Promise<void> {
+  const answer: Answer = { args: [...job.args], seconds, result: JSON.parse(stdout) };
+  await replaceFileWith(`${path}.json`, (file) => file.writeFile(`${JSON.stringify(answer)}\n`));
 }
 
 export async function readAnswer<T>(path: string): Promise<Answer<T> | undefined> {

@@ -1,20 +1,14 @@
-import { mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { replaceFileWith } from '../files/atomic.ts';
 import { duration } from '../report/duration.ts';
-import { RunFolderError } from '../runs/errors.ts';
-import { type Answer, argsOf, type Job, type JobState, stateOf } from './jobs.ts';
-import { runCommandChild } from './run-command.ts';
+import type { Executor } from './executor.ts';
+import { type Job, type JobState, stateOf } from './jobs.ts';
 
 export interface RunnerOptions {
   /** The folder of all runs. */
   runsPath: string;
+  /** What runs the jobs: processes here, or a cluster. */
+  executor: Executor;
   /** Stops after the runs that are under way have saved themselves. */
   signal: AbortSignal;
-  /** Jobs at a time; 1 where undefined. */
-  atOnce?: number;
-  /** Whether jobs leave the processor to whoever else wants it. */
-  nice?: boolean;
   /** Shows how far so many runs have come. */
   progressOf: (total: number) => RunsProgress;
   /** Hears what the user should know, a line each. */
@@ -36,27 +30,48 @@ export interface Outcome {
   failures: Record<string, string>;
 }
 
-/** Does the jobs that are not done yet, in their order; one that fails does not keep the others from theirs. */
+/**
+ * Does the jobs that are not done yet, in their order; one that fails does not keep the others from theirs. A job that
+ * was lost, such as with its machine, goes on from its last checkpoint, as often as the executor says.
+ */
 export async function runJobs(jobs: readonly Job[], options: RunnerOptions): Promise<Outcome> {
-  const { runsPath, signal, note, progressOf, atOnce = 1 } = options;
-  const states = new Map<Job, JobState>();
-  for (const job of new Map(jobs.map((job) => [job.name, job])).values()) {
-    states.set(job, await stateOf(job, runsPath));
-  }
+  const { runsPath, executor, note, progressOf } = options;
+  // What ends one job for all, such as a lost cluster, lets the others save themselves too.
+  const trouble = new AbortController();
+  const signal = AbortSignal.any([options.signal, trouble.signal]);
+  const states = await openJobs(jobs, runsPath);
   const open = [...states].filter(([, state]) => state !== 'finished');
   if (open.length < states.size) note(`${states.size - open.length} of ${states.size} runs are there already`);
   const failures: Record<string, string> = {};
   const progress = progressOf(open.length);
-  let done = 0;
-  const queue = open.entries();
+  const running = new Set<Job>();
+  let [begun, done] = [0, 0];
+  const queue = open.values();
+  const tellEnd = new Map<string, () => void>();
+  const ends = new Map(open.map(([{ name }]) => [name, new Promise<void>((tell) => tellEnd.set(name, tell))]));
   const work = async () => {
-    for (const [index, [job, state]] of queue) {
+    for (const [job, state] of queue) {
+      if (job.kind === 'question' && job.after !== undefined) await ends.get(job.after);
       if (signal.aborted) break;
-      progress.note(`${job.name}: ${state === 'begun' ? 'goes on' : 'starts'} (run ${index + 1} of ${open.length})`);
-      const startMs = performance.now();
-      const failure = await runJob(job, state, {
-        ...options,
-        onLine: (line) => progress.update(done, `${job.name}: ${line}`),
+      let startMs = performance.now();
+      const failure = await runToItsEnd(job, state, {
+        ...{ runsPath, executor, signal, note: progress.note },
+        onStart(doing) {
+          if (!running.has(job)) {
+            begun += 1;
+            startMs = performance.now();
+          }
+          running.add(job);
+          progress.note(`${job.name}: ${doing} (run ${begun} of ${open.length})`);
+        },
+        onLine(line) {
+          const queued = open.length - done - running.size;
+          const others = executor.atOnce > 1 ? `${running.size} running, ${queued} queued | ` : '';
+          progress.update(done, `${others}${job.name}: ${line}`);
+        },
+      }).finally(() => {
+        running.delete(job);
+        tellEnd.get(job.name)?.();
       });
       if (signal.aborted) break;
       done += 1;
@@ -66,43 +81,49 @@ export async function runJobs(jobs: readonly Job[], options: RunnerOptions): Pro
     }
   };
   try {
-    await Promise.all(Array.from({ length: Math.min(atOnce, open.length) }, work));
+    const workers = Array.from({ length: Math.min(executor.atOnce, open.length) }, () =>
+      work().catch((error) => {
+        trouble.abort();
+        throw error;
+      }),
+    );
+    for (const worker of await Promise.allSettled(workers)) if (worker.status === 'rejected') throw worker.reason;
   } finally {
     progress.stop();
   }
-  return { interrupted: signal.aborted, failures };
+  return { interrupted: options.signal.aborted, failures };
+}
+
+/** The jobs, each once, with how far they are. @throws SettingError as `stateOf`. */
+export async function openJobs(jobs: readonly Job[], runsPath: string): Promise<Map<Job, JobState>> {
+  const states = new Map<Job, JobState>();
+  for (const job of new Map(jobs.map((job) => [job.name, job])).values()) {
+    states.set(job, await stateOf(job, runsPath));
+  }
+  return states;
+}
+
+interface JobOptions extends Pick<RunnerOptions, 'runsPath' | 'executor' | 'signal' | 'note'> {
+  onStart: (doing: string) => void;
+  onLine: (line: string) => void;
 }
 
 /** Returns what went wrong, in one line. */
-async function runJob(
+async function runToItsEnd(
   job: Job,
   state: JobState,
-  {
-    runsPath,
-    onLine,
-    ...options
-  }: Pick<RunnerOptions, 'runsPath' | 'signal' | 'nice'> & { onLine: (line: string) => void },
+  { runsPath, executor, signal, note, ...hearing }: JobOptions,
 ): Promise<string | undefined> {
-  const path = join(runsPath, job.name);
-  await mkdir(dirname(path), { recursive: true });
-  const startMs = performance.now();
-  let args: string[];
-  try {
-    args = await argsOf(job, state, runsPath);
-  } catch (error) {
-    if (error instanceof RunFolderError) return error.message;
-    throw error;
+  for (let lost = 0; ; ) {
+    const ending = await executor.attempt(job, state, { runsPath, signal, ...hearing });
+    if (signal.aborted || ending.kind === 'failed') return ending.kind === 'failed' ? ending.reason : undefined;
+    // Whatever asks a run to stop lets it end well, but before its end.
+    state = await stateOf(job, runsPath);
+    if (state === 'finished') return undefined;
+    const reason = ending.kind === 'lost' ? ending.reason : 'it was stopped before its end';
+    lost += 1;
+    if (lost > executor.retries) return lost === 1 ? reason : `${reason} (tried ${lost} times)`;
+    const doing = state === 'begun' ? 'goes on' : 'starts again';
+    note(`${job.name}: ${reason}: ${doing} (retry ${lost} of ${executor.retries})`);
   }
-  const { code, stdout, lastLine } = await runCommandChild(job.command, args, { ...options, onLine });
-  if (code !== 0) return lastLine || `${job.command} ended with exit code ${code}`;
-  // An interrupted evaluation tells of the episodes so far: not what was asked.
-  if (job.kind === 'question' && !options.signal.aborted) {
-    const answer: Answer = {
-      args: [...job.args],
-      seconds: (performance.now() - startMs) / 1000,
-      result: JSON.parse(stdout),
-    };
-    await replaceFileWith(`${path}.json`, (file) => file.writeFile(`${JSON.stringify(answer)}\n`));
-  }
-  return undefined;
 }

@@ -7,7 +7,7 @@ import { makeFolder } from '../files/make-folder.ts';
 import { type Checkpoint, Checkpoints } from './checkpoints.ts';
 import { parseDescription, type RunDescription } from './description.ts';
 import { RunFolderError } from './errors.ts';
-import { lockRun, unlockRun } from './lock.ts';
+import { checkLock, lockRun, unlockRun } from './lock.ts';
 import { type LoopState, writeState } from './state.ts';
 import type { Trainable } from './trainable.ts';
 
@@ -111,7 +111,8 @@ export class RunFolder {
    * Writes a checkpoint of what is trained and of the loop.
    * @param keep The newest checkpoints that stay.
    * @returns Its path.
-   * @throws DivergedError where a number of the state is not finite.
+   * @throws DivergedError where a number of the state is not finite; RunFolderError where another process has taken the
+   *   folder over.
    */
   writeCheckpoint(
     step: number,
@@ -126,6 +127,7 @@ export class RunFolder {
       saveExtras?: ((folder: string) => Promise<void>) | undefined;
     },
   ): Promise<string> {
+    checkLock(this.path);
     return withFile(this.path, 'the checkpoint cannot be written', () =>
       this.checkpoints.write(step, keep, async (temporary) => {
         await writeState(temporary, trainable.getState(), loop);

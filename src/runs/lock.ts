@@ -10,6 +10,19 @@ const LONGEST_TURN_MS = 5000;
 const WAIT_MS = 20;
 const MOST_ATTEMPTS = (2 * LONGEST_TURN_MS) / WAIT_MS;
 
+/**
+ * A scheduler's job that this process is an attempt at: its name, which no other job of the same folder has, and the
+ * attempt's number. Who starts an attempt says with it that the attempts before it are over.
+ */
+export const JOB_VARIABLE = 'WEIGHTNORM_JOB';
+export const ATTEMPT_VARIABLE = 'WEIGHTNORM_ATTEMPT';
+
+/** An attempt at a job; a later attempt takes the locks of earlier ones over, wherever they ran. */
+export interface JobAttempt {
+  readonly job: string;
+  readonly attempt: number;
+}
+
 /** Who trains in a run folder. */
 const holderSchema = z.strictObject({
   host: z.string(),
@@ -20,20 +33,26 @@ const holderSchema = z.strictObject({
   started: z.string(),
   /** When the lock was taken, in ISO 8601. */
   since: z.string(),
+  job: z.string().optional(),
+  attempt: z.int().optional(),
 });
 type Holder = z.infer<typeof holderSchema>;
 
 /**
  * Keeps other processes from writing in a run folder, until `unlockRun` or until this process is gone. A lock whose
  * process is gone is taken over. That cannot be told of a process on another host or in another container, so that its
- * lock is refused, whatever its age.
+ * lock is refused, whatever its age, but where an earlier attempt at the same job has it: that is over then.
  * @param force Takes the lock whoever has it.
+ * @param as The attempt that the lock is for, in place of that of this process's environment.
  * @throws RunFolderError naming who holds the lock, since when, and what to do.
  */
-export function lockRun(folder: string, { force = false }: { force?: boolean } = {}): void {
+export function lockRun(
+  folder: string,
+  { force = false, as = attemptOfProcess() }: { force?: boolean; as?: JobAttempt | undefined } = {},
+): void {
   const path = join(folder, LOCK_FILE);
   const own = join(folder, `.${LOCK_FILE}.${process.pid}.${Math.round(performance.now() * 1000)}`);
-  writeFileSync(own, `${JSON.stringify(thisProcess())}\n`, { flag: 'wx' });
+  writeFileSync(own, `${JSON.stringify({ ...thisProcess(), ...as })}\n`, { flag: 'wx' });
   try {
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       try {
@@ -44,7 +63,7 @@ export function lockRun(folder: string, { force = false }: { force?: boolean } =
       }
       const found = readLock(path);
       if (found === undefined) continue; // it was unlocked meanwhile
-      const problem = force ? undefined : whyNot(found);
+      const problem = force ? undefined : whyNot(found, as);
       if (problem !== undefined) throw new RunFolderError(`run folder ${folder} ${problem}`);
       if (!takeAway(path, found)) sleep(WAIT_MS);
     }
@@ -63,16 +82,32 @@ export function unlockRun(folder: string): void {
 }
 
 /**
+ * Makes sure that no other process has taken the lock that this one had.
+ * @throws RunFolderError naming who has it.
+ */
+export function checkLock(folder: string): void {
+  const holder = parseHolder(readLock(join(folder, LOCK_FILE)));
+  if (holder === undefined) return;
+  const { host, space, pid } = thisProcess();
+  if (holder.host === host && holder.space === space && holder.pid === pid) return;
+  throw new RunFolderError(
+    `run folder ${folder} was taken over by process ${holder.pid} on the host ${holder.host}: this process writes no ` +
+      'more there',
+  );
+}
+
+/**
  * Whether a process trains in a run folder: one that lives, or one on another host or in another container, of which
  * that cannot be told.
+ * @param as An attempt at a job, for which the locks of earlier attempts do not count.
  */
-export function isRunLocked(folder: string): boolean {
+export function isRunLocked(folder: string, as?: JobAttempt): boolean {
   const found = readLock(join(folder, LOCK_FILE));
-  return found !== undefined && whyNot(found) !== undefined;
+  return found !== undefined && whyNot(found, as) !== undefined;
 }
 
 /** Why a lock cannot be taken over, or undefined where its process is gone. */
-function whyNot(text: string): string | undefined {
+function whyNot(text: string, as?: JobAttempt): string | undefined {
   const holder = parseHolder(text) ?? parseOldHolder(text);
   if (holder === undefined) return undefined; // half a file, of a machine that went down
   const { host, space } = thisProcess();
@@ -80,6 +115,7 @@ function whyNot(text: string): string | undefined {
     if (startOf(holder.pid) !== holder.started) return undefined;
     return `is in use by process ${holder.pid}: wait for it, or end it`;
   }
+  if (as !== undefined && holder.job === as.job && (holder.attempt ?? 0) < as.attempt) return undefined;
   const where = holder.host === host ? `in another container of ${host}` : `on the host ${holder.host}`;
   return (
     `is in use by process ${holder.pid} ${where}, since ${age(holder.since)}: end it there; ` +
@@ -142,6 +178,13 @@ function thisProcess(): Holder {
   const { pid } = process;
   const started = startOf(pid) ?? String(Math.round(performance.timeOrigin));
   return { host: hostname(), space: processSpace(), pid, started, since: new Date().toISOString() };
+}
+
+/** The attempt that a scheduler has started this process as, where one has. */
+function attemptOfProcess(): JobAttempt | undefined {
+  const job = process.env[JOB_VARIABLE];
+  const attempt = Number(process.env[ATTEMPT_VARIABLE] || 0);
+  return job && Number.isInteger(attempt) ? { job, attempt } : undefined;
 }
 
 /** When a process started, in ticks since the system did; undefined where there is no such process. */

@@ -21,7 +21,7 @@ export function commandLine(name: string, args: string): string {
 }
 
 /** A program in `scripts/setup` of this package, from its sources and from `dist`. */
-export function setupScript(name: 'minatar.mjs' | 'tensorboard.mjs'): string {
+export function setupScript(name: 'minatar.mjs' | 'tensorboard.mjs' | 'ray.mjs'): string {
   const scripts = ['../../scripts/setup', '../../../scripts/setup'].map((path) => join(dirname(here), path, name));
   return scripts.find((script) => existsSync(script))!;
 }

@@ -60,6 +60,20 @@ test('a sweep trains two at a time, goes on after Ctrl-C, and compares; more ste
   expect(readFileSync(join(out, names[0], 'metrics.jsonl'), 'utf8')).toBe(before);
 }, 180_000);
 
+test('one run of a sweep alone, as a task of an array job makes it; another call tells of all', async () => {
+  const file = join(folder, 'array.yaml');
+  const out = join(folder, 'array');
+  writeFileSync(file, sweepOf(300));
+  const names = [1, 2].map((seed) => `CartPole-v1-dqn-classic-control-seed${seed}`);
+  const task = (k: number) => runCommand('sweep', file, '--out', out, '--only', String(k));
+  const both = await Promise.all([task(1), task(2)]);
+  expect(both.map(({ code, stdout }) => [code, stdout])).toEqual(names.map((name) => [0, `${join(out, name)}\n`]));
+  expect(readdirSync(out).sort()).toEqual(names);
+  const all = await runCommand('sweep', file, '--out', out);
+  expect([all.code, all.stdout], all.stderr).toEqual([0, expect.stringMatching(/CartPole-v1 +2 /)]);
+  expect(all.stderr).toContain('2 of 2 runs are there already');
+});
+
 test('a file that will not do is named in one line with exit code 2, and no folder is made', async () => {
   const out = join(folder, 'none');
   const broken = join(folder, 'broken.yaml');

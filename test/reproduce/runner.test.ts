@@ -5,7 +5,15 @@ import { Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readEpochs } from '../../scripts/reproduce/metrics.ts';
 import { runsProgress } from '../../src/cli/runs-progress.ts';
-import { argsOf, type QuestionJob, readAnswer, runJobs, stateOf, type TrainingJob } from '../../src/jobs/index.ts';
+import {
+  argsOf,
+  localExecutor,
+  type QuestionJob,
+  readAnswer,
+  runJobs,
+  stateOf,
+  type TrainingJob,
+} from '../../src/jobs/index.ts';
 import { printed, startCommand } from '../processes.ts';
 import { until } from '../until.ts';
 
@@ -43,7 +51,7 @@ async function run(jobs: (TrainingJob | QuestionJob)[], signal = new AbortContro
   }) as unknown as NodeJS.WriteStream;
   const note = (line: string) => void stream.write(`${line}\n`);
   const progressOf = (total: number) => runsProgress(stream, total);
-  const outcome = await runJobs(jobs, { runsPath, signal, note, progressOf });
+  const outcome = await runJobs(jobs, { runsPath, executor: localExecutor(), signal, note, progressOf });
   return { ...outcome, printed: text };
 }
 

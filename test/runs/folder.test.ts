@@ -130,6 +130,34 @@ describe('the lock', () => {
     folder.unlock();
   });
 
+  test('of an earlier attempt at a job is taken over from wherever it ran; that one writes no more', async () => {
+    const folder = await RunFolder.create(path, description);
+    const own = holder();
+    const elsewhere = (job: string, attempt: number) =>
+      writeFileSync(lockPath(), JSON.stringify({ ...own, host: 'gpu-7', pid: 42, job, attempt }));
+    const as = { job: 'sweep-1', attempt: 2 };
+    for (const [job, attempt] of [
+      ['sweep-2', 1],
+      ['sweep-1', 2],
+      ['sweep-1', 3],
+    ] as const) {
+      elsewhere(job, attempt);
+      expect(() => folder.lock({ as })).toThrow('in use by process 42 on the host gpu-7');
+    }
+    elsewhere('sweep-1', 1);
+    expect(() => folder.lock()).toThrow('in use by process 42 on the host gpu-7');
+    const parts = { trainable: { getState: () => ({}) }, loop: {} } as unknown as Parameters<
+      RunFolder['writeCheckpoint']
+    >[2];
+    expect(() => folder.writeCheckpoint(1, 1, parts)).toThrow(
+      `run folder ${path} was taken over by process 42 on the host gpu-7: this process writes no more there`,
+    );
+    expect(existsSync(join(path, 'checkpoints'))).toBe(false);
+    folder.lock({ as });
+    expect(holder()).toMatchObject({ pid: process.pid, ...as });
+    folder.unlock();
+  });
+
   test.each(['no lock', 'the lock of a dead process'])('of %s lets one of four in who come at once', async (what) => {
     const ROUNDS = isLong ? 40 : 15;
     const folders = Array.from({ length: ROUNDS }, (_, i) => join(path, String(i)));

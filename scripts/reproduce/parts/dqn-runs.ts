@@ -88,6 +88,7 @@ export function agentJobs(choice: Choice): ArmJobs[] {
           return {
             kind: 'question',
             name: `${name}-step${checkpoint}`,
+            after: name,
             command: 'evaluate-agent',
             args: Object.entries(args).flatMap(([key, value]) => [`--${key}`, String(value)]),
           };
