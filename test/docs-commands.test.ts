@@ -44,6 +44,22 @@ const plan: Record<string, { with: string } | { testedBy: string }> = {
   'npm run export-agent -- --run runs/Enduro-fast-seed1 --format agent --half --no-video enduro': { with: '' },
   'npm run evaluate-agent -- --run enduro --epsilon 0 --episodes 2 --record': { with: '--max-episode-frames 100' },
   'npm run evaluate-agent -- --run examples/agents/enduro --episodes 2': { with: '--max-episode-frames 100' },
+  'npm run train-agent -- --env-id MinAtar/Breakout-v1 --num-envs 8 --env-workers 2': { with: `--steps 400 ${short}` },
+  'npm run ray -- up --cpus 2': { testedBy: 'test/ray/head.test.ts' },
+  'npm run ray -- status': { testedBy: 'test/ray/head.test.ts' },
+  'npm run ray -- down': { testedBy: 'test/ray/head.test.ts' },
+  'npm run sweep -- normalizations.yaml --ray http://127.0.0.1:8265 --remote-dir .': {
+    testedBy: 'test/ray/sweep.test.ts',
+  },
+  'git clone ... /shared/weightnorm-rl && cd /shared/weightnorm-rl && npm run setup': {
+    testedBy: 'test/setup/python.test.ts',
+  },
+  'npm run sweep -- normalizations.yaml --out /shared/runs/normalizations --ray http://127.0.0.1:8265 --remote-dir /shared/weightnorm-rl --run-cpus 4':
+    { testedBy: 'test/ray/sweep.test.ts' },
+  'srun npm run sweep -- normalizations.yaml --out /shared/runs/normalizations --only $SLURM_ARRAY_TASK_ID': {
+    testedBy: 'test/cli/sweep.test.ts',
+  },
+  'npm run sweep -- normalizations.yaml --out /shared/runs/normalizations': { testedBy: 'test/cli/sweep.test.ts' },
   'npm run browser-examples': { testedBy: 'test/browser/pages.test.ts' },
 };
 
@@ -51,7 +67,14 @@ const texts = ['/tutorial', ...pages.find(({ text }) => text === 'How-to')!.item
   (link) => readFileSync(join(mainRoot, `docs${link}.md`), 'utf8'),
 );
 const typed = texts
-  .flatMap((text) => [...text.matchAll(/^```bash\n(.*?)^```$/gms)].flatMap(([, block]) => block.trim().split('\n')))
+  .flatMap((text) =>
+    [...text.matchAll(/^```bash\n(.*?)^```$/gms)].flatMap(([, block]) =>
+      block
+        .trim()
+        .replaceAll(/ *\\\n */g, ' ')
+        .split('\n'),
+    ),
+  )
   .map((line) => line.replace(/ +# .*/, ''));
 const programs = typed.filter((line) => line.includes('dist/examples/'));
 // What is not begun by npm is the program of somebody else, such as `wandb`.
