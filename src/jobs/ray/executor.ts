@@ -107,6 +107,7 @@ class Attempt {
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop);
     const metrics = new MetricsFollower(join(runsPath, job.name, 'metrics.jsonl'));
+    let isLooking = true;
     let endLooking = () => {};
     try {
       const begun = await watch.until(id, (ray) => ray.status !== 'PENDING' || signal.aborted);
@@ -114,14 +115,15 @@ class Attempt {
         onStart(`${doing} at ${hostOf(begun)}`);
         endLooking = watch.eachInTurn(async () => {
           await metrics.update();
-          onLine(metrics.newest === undefined ? 'begins' : `at ${metrics.newest.position} steps`);
+          if (isLooking) onLine(metrics.newest === undefined ? 'begins' : `at ${metrics.newest.position} steps`);
         });
       }
       const waits = (ray: RayJob) => signal.aborted && ray.status === 'PENDING';
       return await watch.until(id, (ray) => isOver(ray) || waits(ray));
     } finally {
-      await stopped;
+      isLooking = false;
       endLooking();
+      await stopped;
       signal.removeEventListener('abort', stop);
     }
   }
