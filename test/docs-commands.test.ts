@@ -60,6 +60,7 @@ const plan: Record<string, { with: string } | { testedBy: string }> = {
     testedBy: 'test/cli/sweep.test.ts',
   },
   'npm run sweep -- normalizations.yaml --out /shared/runs/normalizations': { testedBy: 'test/cli/sweep.test.ts' },
+  'npm run simulate-scale -- --update-ms 3.3 --acting-ms 1 --acting-state-ms 0.02': { with: '' },
   'npm run browser-examples': { testedBy: 'test/browser/pages.test.ts' },
 };
 
