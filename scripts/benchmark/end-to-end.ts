@@ -33,7 +33,7 @@ const AS_PEERS: Partial<DqnSettings> = {
 const OWN: { name: string; title: string; config: DqnSettings }[] = [
   {
     name: 'default',
-    title: 'default preset (weight norm, double, 3-step, compressed replay, 4 envs)',
+    title: 'default preset (weight norm, double, 3-step, compressed replay, 4 envs, an update every 8 steps)',
     config: dqnPresets.fast.settings,
   },
   {

@@ -221,8 +221,9 @@ test('a distribution: its probabilities add up, and their mean is the value', as
   }
 });
 
-/** The process that watches, below this one. */
-const watching = () => descendants(process.pid).filter(({ command }) => command.includes('watch-process'));
+/** The process that watches, below this one; not what it has just forked, which has its command still. */
+const watching = () =>
+  descendants(process.pid).filter(({ command, parent }) => command.includes('watch-process') && parent === process.pid);
 
 test('what cannot be watched is one line on the page, and hurts nothing else', async () => {
   const damaged = join(folder, 'damaged');
