@@ -8,7 +8,9 @@ import { trainingScore } from '../src/runs/training-score.ts';
 
 /** Runs in docs/results by their folders, in the order of the legend. */
 const ENDURO: Readonly<Record<string, string>> = {
-  'enduro-nips-seed1': 'fast',
+  'enduro-p8-seed1': 'fast',
+  'enduro-lr25-seed1': '2x updates',
+  'enduro-nips-seed1': '2x, rate 1e-4',
   'enduro-fast-seed1': 'Nature network',
   'enduro-nips-c51-seed1': 'C51',
 };
@@ -41,7 +43,7 @@ command.action(async () => {
     }));
   const picture = lineChart({
     title: `Enduro: training score, mean of ${EPISODES} episodes (seed 1)`,
-    description: 'Scores of three runs of this project over agent steps, and two published curves of Dopamine in grey.',
+    description: 'Scores of five runs of this project over agent steps, and two published curves of Dopamine in grey.',
     x: { label: 'thousand agent steps (4 frames each)' },
     y: { label: 'score' },
     series: [...(await Promise.all(ours)), ...published],
