@@ -1,7 +1,7 @@
 // A real Ray cluster on this machine, for the tests.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -42,12 +42,14 @@ export async function startCluster(names: string[]): Promise<Cluster> {
 async function startOnce(names: string[]): Promise<Cluster> {
   // The paths of sockets below it are to be short.
   const folder = mkdtempSync('/tmp/ray-');
+  mkdirSync(join(folder, 'ray')); // where Ray writes the head's address, and makes no folder for it
   const args = [join(mainRoot, 'test/ray/cluster.py'), folder, String(await freePort()), names.join(',')];
   const child = spawn(python, args, {
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {
       ...process.env,
+      RAY_TMPDIR: folder,
       RAY_AUTH_MODE: 'token',
       RAY_AUTH_TOKEN: TOKEN,
       RAY_USAGE_STATS_ENABLED: '0',
