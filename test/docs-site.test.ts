@@ -115,7 +115,10 @@ describe('the site', () => {
         if (['warning', 'error'].includes(message.type())) complaints.push(message.text());
       });
       page.on('pageerror', (error) => complaints.push(String(error)));
-      page.on('requestfailed', (request) => complaints.push(request.url()));
+      // What the page has begun to fetch in advance is given up where it is left.
+      page.on('requestfailed', (request) => {
+        if (request.failure()?.errorText !== 'net::ERR_ABORTED') complaints.push(request.url());
+      });
       page.on('request', (request) => {
         if (!request.url().startsWith(address) && !request.url().startsWith('data:')) foreign.push(request.url());
       });
