@@ -3,7 +3,7 @@ import { createLearner } from '../../src/agent/learner.ts';
 import { applyNetwork, networkInput, type StateOptions, statesInput, statesTensor } from '../../src/agent/states.ts';
 import { descend } from '../../src/agent/value-learner.ts';
 import { greedyActions, lambdaReturns, valuesOf } from '../../src/losses/index.ts';
-import { allVariables } from '../../src/networks/variables.ts';
+import { storedVariables } from '../../src/networks/variables.ts';
 import type { Optimizer } from '../../src/optimizers/index.ts';
 import type { FrameArray } from '../../src/replay/index.ts';
 import type { Minibatch, Trajectories } from '../../src/rollout/index.ts';
@@ -117,7 +117,7 @@ export function createPqnLearner({
     {
       precision,
       variables: Object.fromEntries([
-        ...allVariables(online).map(({ name, variable }) => [`online/${name}`, variable]),
+        ...Object.entries(storedVariables(online)),
         ...Object.entries(optimizer.slots).map(([name, variable]) => [`optimizer/${name}`, variable]),
       ]),
       owned: [optimizer, online, ...(acting ? [acting] : [])],

@@ -1,7 +1,7 @@
 // The network that plays, from a checkpoint of its run.
 import type * as tf from '@tensorflow/tfjs';
 import { DamagedFileError } from '../files/errors.ts';
-import { allVariables } from '../networks/variables.ts';
+import { storedVariables } from '../networks/variables.ts';
 import type { Checkpoint } from '../runs/checkpoints.ts';
 import type { RunFolder } from '../runs/folder.ts';
 import { readNetworkTensors } from '../runs/state.ts';
@@ -38,8 +38,4 @@ export async function readNetwork({ path }: Checkpoint): Promise<(network: tf.La
 /** The weights of a network that plays as a checkpoint has them. */
 export function networkTensors(network: tf.LayersModel): ReturnType<typeof variableTensors> {
   return variableTensors(storedVariables(network));
-}
-
-function storedVariables(network: tf.LayersModel): Record<string, tf.Variable> {
-  return Object.fromEntries(allVariables(network).map(({ name, variable }) => [`online/${name}`, variable]));
 }

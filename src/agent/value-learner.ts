@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { greedyActions } from '../losses/index.ts';
 import type { PassNoise } from '../networks/index.ts';
-import { allVariables, trainableVariables } from '../networks/variables.ts';
+import { allVariables, storedVariables, trainableVariables } from '../networks/variables.ts';
 import { clipByGlobalNorm, type Optimizer } from '../optimizers/index.ts';
 import { deriveSeed } from '../random/index.ts';
 import type { FrameArray, ReplayOptions } from '../replay/index.ts';
@@ -137,7 +137,7 @@ export function createValueLearner(options: ValueLearnerOptions): ValueLearner {
     {
       precision,
       variables: Object.fromEntries([
-        ...allVariables(online).map(({ name, variable }) => [`online/${name}`, variable]),
+        ...Object.entries(storedVariables(online)),
         ...allVariables(target).map(({ name, variable }) => [`target/${name}`, variable]),
         ...Object.entries(optimizer.slots).map(([name, variable]) => [`optimizer/${name}`, variable]),
       ]),
