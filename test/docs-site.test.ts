@@ -2,11 +2,12 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BrowserContext, chromium } from 'playwright-core';
+import type { BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { brokenLinks } from '../site/built-links.mjs';
 import { siteAddress } from '../site/repository-links.mjs';
 import { findChromium, NEEDS_CHROMIUM } from './browser/chromium.ts';
+import { complaintsOf, startBrowser } from './browser/open-browser.ts';
 import { mainRoot, type Started, start } from './processes.ts';
 
 const docs = join(mainRoot, 'docs');
@@ -94,8 +95,7 @@ describe('the site', () => {
     beforeAll(async () => {
       if (!isLong || !browser) return;
       profile = mkdtempSync(join(tmpdir(), 'site-profile-'));
-      const args = ['--headless', '--no-sandbox', '--disable-gpu'];
-      context = await chromium.launchPersistentContext(profile, { executablePath: browser, args });
+      context = await startBrowser(browser, profile);
     });
     afterAll(async () => {
       await context?.close();
@@ -109,12 +109,8 @@ describe('the site', () => {
     ])('/%s is whole, complains of nothing and asks nobody else', async (path, title) => {
       const page = await context.newPage();
       onTestFinished(() => page.close());
-      const complaints: string[] = [];
+      const complaints = complaintsOf(page);
       const foreign: string[] = [];
-      page.on('console', (message) => {
-        if (['warning', 'error'].includes(message.type())) complaints.push(message.text());
-      });
-      page.on('pageerror', (error) => complaints.push(String(error)));
       // What the page has begun to fetch in advance is given up where it is left.
       page.on('requestfailed', (request) => {
         if (request.failure()?.errorText !== 'net::ERR_ABORTED') complaints.push(request.url());

@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
+import type { Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { mainRoot, start } from '../processes.ts';
@@ -61,19 +62,21 @@ async function open(browserFile: string, name: string) {
   return { page, complaints, foreign };
 }
 
+/** Waits until the page's status says something. */
+function statusOf(page: Page, pattern: RegExp) {
+  const says = `${pattern}.test(document.getElementById('status').textContent)`;
+  return page.waitForFunction(says, undefined, { timeout: 0, polling: 200 });
+}
+
 test('a DQN learns CartPole in the page, which stays usable', async (context) => {
   const browser = findChromium();
   if (!browser) return context.skip(NEEDS_CHROMIUM);
   const { page, complaints, foreign } = await open(browser, 'cartpole.html');
   const status = page.locator('#status');
   const number = async (id: string) => Number((await page.locator(`#${id}`).textContent())!.replaceAll(',', ''));
-  const until = (text: string) =>
-    page.waitForFunction(`document.getElementById('status').textContent.includes(${JSON.stringify(text)})`, undefined, {
-      timeout: 0,
-      polling: 200,
-    });
+  const until = (pattern: RegExp) => statusOf(page, pattern);
 
-  await until('Ready.');
+  await until(/Ready\./);
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
     expect(await seriousViolations(page), colorScheme).toEqual([]);
@@ -81,23 +84,20 @@ test('a DQN learns CartPole in the page, which stays usable', async (context) =>
   await page.locator('#pause').click();
   await page.waitForFunction(`Number(document.getElementById('steps').textContent.replace(',', '')) > 600`);
   await page.locator('#pause').click(); // is answered while it learns
-  await until('Paused.');
+  await until(/Paused\./);
   const paused = await number('steps');
   await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
   expect(await number('steps')).toBe(paused);
   await page.locator('#pause').click();
 
-  await page.waitForFunction(`/Learned|Ended/.test(document.getElementById('status').textContent)`, undefined, {
-    timeout: 0,
-    polling: 200,
-  });
+  await until(/Learned|Ended/);
   const learned = /Learned after ([\d,]+) steps/.exec((await status.textContent())!)?.[1];
   expect(Number(learned?.replace(',', ''))).toBeLessThan(20_000);
   expect(await seriousViolations(page)).toEqual([]);
 
   // The other network begins anew, and a seed that is none is not taken.
   await page.locator('#normalization').selectOption('none');
-  await until('Ready.');
+  await until(/Ready\./);
   expect([await number('steps'), await page.locator('#pause').textContent()]).toEqual([0, 'Start']);
   await page.locator('#seed').fill('-1');
   await page.locator('#restart').click();
@@ -115,11 +115,7 @@ test('an exported Atari agent plays along a recorded episode', async (context) =
   expect(code, stderr).toBe(0);
   const { page, complaints, foreign } = await open(browser, 'atari.html');
   const text = (id: string) => page.locator(`#${id}`).textContent();
-  const until = (pattern: RegExp) =>
-    page.waitForFunction(`${pattern}.test(document.getElementById('status').textContent)`, undefined, {
-      timeout: 0,
-      polling: 100,
-    });
+  const until = (pattern: RegExp) => statusOf(page, pattern);
 
   await page.locator('#agent').selectOption('enduro');
   await until(/^Score/);

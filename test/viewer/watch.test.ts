@@ -2,12 +2,11 @@
 
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { makeVectorEnv } from 'gymnasium-js-bridge';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { findAgent } from '../../agents/registry.ts';
 import { readAgentRun, stateOptions, statesTensor } from '../../src/agent/index.ts';
@@ -20,13 +19,13 @@ import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { startViewer, type Viewer } from '../../src/viewer/index.ts';
 import type { WatchedSteps, WatchProblem } from '../../src/viewer/watch-api.ts';
 import { findChromium, NEEDS_CHROMIUM } from '../browser/chromium.ts';
+import { complaintsOf, seriousViolations, startBrowser } from '../browser/open-browser.ts';
 import { descendants, type Ending, mainRoot, start, testEnvironments } from '../processes.ts';
 import { until } from '../until.ts';
 import { config, makeRun, progressLine } from './folders.ts';
 
 const { decodePng } = loadTensorFlow().tf.node;
 const browser = findChromium();
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const fixtures = join(mainRoot, 'test/fixtures/runs-0.1.0');
 const PONG = 'step450-machado-seed1-episode0.episode.safetensors';
 const CART_POLE = 'step350-eval-seed1-episode0.episode.safetensors';
@@ -48,9 +47,7 @@ beforeAll(async () => {
   const counting = train('counting', '--env-id', 'bridge_test_envs:Counting-v0');
   for (const { code, stderr } of await Promise.all([c51, counting])) expect(code, stderr).toBe(0);
   [c51Recording] = readdirSync(join(folder, 'c51/recordings'));
-  if (!browser) return;
-  const options = ['--headless', '--no-sandbox', '--disable-gpu'];
-  context = await chromium.launchPersistentContext(join(place, 'profile'), { executablePath: browser, args: options });
+  if (browser) context = await startBrowser(browser, join(place, 'profile'));
 });
 
 afterAll(async () => {
@@ -353,26 +350,12 @@ test('what goes on: episode after episode, and a newer checkpoint at the next on
 async function openAt(hash: string) {
   const page = await context.newPage();
   onTestFinished(() => page.close());
-  const complaints: string[] = [];
-  page.on('console', (message) => {
-    if (['warning', 'error'].includes(message.type())) complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(String(error)));
+  const complaints = complaintsOf(page);
   page.on('request', (request) => {
     if (new URL(request.url()).origin !== new URL(viewer.address).origin) complaints.push(request.url());
   });
   await page.goto(`${viewer.address}${hash}`);
   return { page, complaints };
-}
-
-/** What axe-core finds that keeps people out. */
-async function violations(page: Page): Promise<string[]> {
-  const found = await page.evaluate<{ id: string; impact: string; nodes: { html: string }[] }[]>(
-    `(() => { ${axe}; return axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations); })()`,
-  );
-  return found
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`);
 }
 
 /** The pixels of the first such canvas. */
@@ -453,7 +436,7 @@ test('a recording on the page: it plays, and every way to a step shows its numbe
   ] as const) {
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height: 900 });
-    expect(await violations(page), colorScheme).toEqual([]);
+    expect(await seriousViolations(page), colorScheme).toEqual([]);
     expect(await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
   }
   expect(complaints).toEqual([]);
@@ -474,7 +457,7 @@ test('an agent that plays now, one with distributions, and one that cannot be wa
   await page.getByText(/^Over returns from -100 to 100/).waitFor();
   await until('a distribution is drawn', async () => (await drawnOn(page, '.curve', 4)).some((value) => value > 0));
   await page.getByRole('heading', { name: 'What the agent sees' }).waitFor();
-  expect(await violations(page)).toEqual([]);
+  expect(await seriousViolations(page)).toEqual([]);
 
   makeRun(join(folder, 'empty'), config(), progressLine(1));
   await page.evaluate(`location.hash = '#/watch?run=empty&live'`);
