@@ -30,7 +30,8 @@ Formats:
   saved-model  TensorFlow's SavedModel with the signature serving_default
   onnx         model.onnx, opset 17
   safetensors  model.safetensors, the weights alone
-  agent        a run folder of the network alone, for evaluate-agent, view-runs and export-agent: it cannot be trained further
+  agent        a run folder of the network alone, which evaluate-agent, view-runs and export-agent read: it plays, and
+               cannot be trained further
 
 The first three take float32 "states" [n, ...] as the environment gives them, bytes 0 to 255 not scaled, the
 oldest frame first, and give "q_values" [n, actions] and, of agents that learn distributions, "logits" or "quantiles".

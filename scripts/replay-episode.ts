@@ -83,10 +83,10 @@ async function replayEpisode(file: string, options: Options): Promise<void> {
   if ((video ?? gif ?? observations) === undefined && options.force)
     throw new UsageError('--force does nothing without an output: --video, --gif or --observations');
   const recording = await readRecording(file);
-  if (fromStep > (toStep ?? recording.lengthSteps)) {
-    throw new UsageError(
-      `--from-step ${fromStep}: the ${toStep === undefined ? 'episode' : 'part'} ends at step ${toStep ?? recording.lengthSteps}`,
-    );
+  const lastStep = toStep ?? recording.lengthSteps;
+  if (fromStep > lastStep) {
+    const what = toStep === undefined ? 'episode' : 'part';
+    throw new UsageError(`--from-step ${fromStep}: the ${what} ends at step ${lastStep}`);
   }
   if (toStep !== undefined && toStep > recording.lengthSteps)
     throw new UsageError(`--to-step ${toStep}: the episode ends at step ${recording.lengthSteps}`);

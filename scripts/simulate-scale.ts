@@ -23,8 +23,8 @@ const command = newCommand(
   .addHelpText(
     'after',
     `
-The defaults were measured on two cores of a processor with AVX2 (docs/several-machines.md). All environments step together,
-as in train-agent, and learning goes on meanwhile; "asynchronous" is what actors that wait for nobody would reach.
+The defaults were measured on two cores of a processor with AVX2 (docs/several-machines.md). All environments step
+together, as in train-agent, and learning goes on meanwhile; "asynchronous" is what actors that wait for nobody would reach.
 
 Examples:
   simulate-scale
@@ -32,18 +32,7 @@ Examples:
   simulate-scale --shared --worker-cores 2`,
   );
 
-interface Options {
-  environments: number;
-  workerCores: number;
-  emulatorMs: number;
-  jitter: number;
-  roundTripMs: number;
-  bytes: number;
-  megabits: number;
-  updateMs: number;
-  updatePeriod: number;
-  actingMs: number;
-  actingStateMs: number;
+interface Options extends Omit<Parts, 'isShared'> {
   shared?: true;
   json?: true;
 }

@@ -65,7 +65,8 @@ Examples:
   train-agent --env-id CartPole-v1
   train-agent --agent pqn --env-id MinAtar/Breakout-v1
   train-agent --game Enduro --num-envs 8 --env-workers 2 --env-listen 'tcp://*:7777' --env-keys keys/trainer.key
-    with, on each of two other machines: npx gymnasium-js-bridge worker --connect tcp://HOST:7777 --key-file worker.key`,
+    and on each of two other machines:
+    npx gymnasium-js-bridge worker --connect tcp://HOST:7777 --key-file worker.key`,
 );
 const schema = addAllSettings(command, agents);
 

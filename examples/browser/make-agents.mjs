@@ -1,5 +1,5 @@
-// What atari.html shows: each agent of examples/agents as a graph of tfjs, with its recorded episode; into public/agents, or
-// into the folder that is given.
+// What atari.html shows: each agent of examples/agents as a graph of tfjs, with its recorded episode; into
+// public/agents, or into the folder that is given.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

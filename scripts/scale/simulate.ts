@@ -3,22 +3,22 @@ import { Generator } from '../../src/random/index.ts';
 
 /** The times that a run is made of. */
 export interface Parts {
-  /** Of each worker. */
+  /** How many each worker has. */
   readonly environments: number;
   readonly workerCores: number;
-  /** Of a core, for one agent step of one environment. */
+  /** What one agent step of one environment takes of a core. */
   readonly emulatorMs: number;
   /** Standard deviation of the time that a worker takes for a step, as a share of it. */
   readonly jitter: number;
   readonly roundTripMs: number;
-  /** Of one environment in a step, both ways together. */
+  /** What one environment sends and gets in a step. */
   readonly bytes: number;
   /** A second. */
   readonly megabits: number;
   readonly updateMs: number;
   /** Agent steps from one update to the next. */
   readonly updatePeriod: number;
-  /** Of one choice of actions, and of each state in it. */
+  /** What one choice of actions takes, and each state in it. */
   readonly actingMs: number;
   readonly actingStateMs: number;
   /** Whether emulators and learning have the same cores, and so take turns. */
@@ -26,7 +26,7 @@ export interface Parts {
 }
 
 export interface Simulated {
-  /** Of all environments together. */
+  /** Agent steps of all environments together. */
   readonly stepsPerSecond: number;
   /** What took longest. */
   readonly bound: 'emulators' | 'network' | 'learning' | 'acting';
@@ -40,8 +40,8 @@ export interface Simulated {
 const STEPS = 400;
 
 /**
- * Plays a run's steps. In each all workers step their environments, and the slowest is waited for; their answers share the
- * trainer's network card; learning goes on meanwhile; then actions are chosen, for which everything waits.
+ * Plays a run's steps. In each all workers step their environments, and the slowest is waited for; their answers share
+ * the trainer's network card; learning goes on meanwhile; then actions are chosen, for which everything waits.
  * @param workers As many as there are.
  */
 export function simulate(parts: Parts, workers: number): Simulated {

@@ -32,7 +32,7 @@ export interface EnvironmentScores {
   /** One of each run, in the unit of the game. */
   readonly scores: readonly number[];
   readonly mean: number;
-  /** Of the means of the best evaluations up to the same step; undefined where runs were not evaluated. */
+  /** The mean of the best evaluations up to the same step; undefined where runs were not evaluated. */
   readonly best: number | undefined;
 }
 
