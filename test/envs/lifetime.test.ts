@@ -124,6 +124,17 @@ test('a sidecar that leaves while its socket is being made leaves no folder', as
   expect(readdirSync(temporary.path)).toEqual([]);
 });
 
+test('a sidecar that nobody listens to leaves no folder', async () => {
+  const child = spawn(python, ['-m', 'gymnasium_js_bridge'], {
+    cwd: sidecarFolder,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  child.stdout!.destroy(); // as that of an owner that was killed after the sidecar had made its folder
+  expect(await ended(child)).toBe(1);
+  expect(readdirSync(temporary.path)).toEqual([]);
+});
+
 /** Acts when something has been made or removed in the temporary folder for the `count`th time. */
 function onChange(count: number, act: () => void): void {
   let seen = 0;

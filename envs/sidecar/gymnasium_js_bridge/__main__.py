@@ -30,20 +30,24 @@ def main() -> int:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     try:
-        protocol.require_packages(REQUIRED)
-        from .server import Server, bind  # needs the packages just checked
+        try:
+            protocol.require_packages(REQUIRED)
+            from .server import Server, bind  # needs the packages just checked
 
-        socket, endpoint = bind(arguments.endpoint)
-    except Exception as error:
+            socket, endpoint = bind(arguments.endpoint)
+        except Exception as error:
+            with announcement:
+                announcement.write(json.dumps({"error": protocol.describe(error)}) + "\n")
+            return 1
         with announcement:
-            announcement.write(json.dumps({"error": protocol.describe(error)}) + "\n")
-        return 1
-    with announcement:
-        announcement.write(json.dumps({"endpoint": endpoint, "folder": lifetime.folder}) + "\n")
-    try:
-        Server(socket, os.environ.get("GYMNASIUM_JS_BRIDGE_TOKEN")).serve()
+            announcement.write(json.dumps({"endpoint": endpoint, "folder": lifetime.folder}) + "\n")
+        try:
+            Server(socket, os.environ.get("GYMNASIUM_JS_BRIDGE_TOKEN")).serve()
+        finally:
+            socket.close(linger=500)
     finally:
-        socket.close(linger=500)
+        # Also where nobody reads the announcement any more: the thread that watches the parent ends with the
+        # interpreter, whether or not it has come to the removal.
         lifetime.remove_folder()
     return 0
 
