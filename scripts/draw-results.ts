@@ -2,12 +2,22 @@ import { join } from 'node:path';
 import { newCommand, runCommand, say } from '../src/cli/index.ts';
 import { publishedCurves } from '../src/comparison/published-curves.ts';
 import { replaceFileWith } from '../src/files/atomic.ts';
-import { lineChart, type Point } from '../src/report/line-chart.ts';
+import { lineChart, type Point, type Series } from '../src/report/line-chart.ts';
 import { readEvents } from '../src/runs/index.ts';
 import { trainingScore } from '../src/runs/training-score.ts';
 
-/** Runs in docs/results by their folders, in the order of the legend. */
-const ENDURO: Readonly<Record<string, string>> = {
+/** Names of series by their folders in docs/results, in the order of the legend. */
+type Runs = Readonly<Record<string, string>>;
+
+const DEFAULT_SETTINGS: Runs = {
+  'enduro-p8-seed1': '2 cores, seed 1',
+  'enduro-p8-seed2': '2 cores, seed 2',
+  'enduro-h200-seed1': 'H200, seed 1',
+  'enduro-h200-seed2': 'H200, seed 2',
+  'enduro-h200-seed3': 'H200, seed 3',
+};
+
+const TRIED: Runs = {
   'enduro-p8-seed1': 'fast',
   'enduro-lr25-seed1': '2x updates',
   'enduro-nips-seed1': '2x, rate 1e-4',
@@ -15,14 +25,19 @@ const ENDURO: Readonly<Record<string, string>> = {
   'enduro-nips-c51-seed1': 'C51',
 };
 
+/** The kernels of the network whose lengths are drawn. */
+const KERNELS = ['conv1', 'conv2', 'dense1', 'q'];
+
 /** Training scores are means of so many episodes. */
 const EPISODES = 8;
+
+const events = (folder: string) => readEvents(join('docs/results', folder, 'metrics.jsonl'));
 
 /** The mean score of the newest episodes, wherever some ended. */
 async function trainingScores(folder: string): Promise<Point[]> {
   const returns: number[] = [];
   const means = new Map<number, number>();
-  for (const event of await readEvents(join('docs/results', folder, 'metrics.jsonl'))) {
+  for (const event of await events(folder)) {
     if (event.kind !== 'episode') continue;
     returns.push(event.numbers.episodeReturn);
     means.set(event.position / 1000, trainingScore(returns, EPISODES)!.mean);
@@ -30,31 +45,63 @@ async function trainingScores(folder: string): Promise<Point[]> {
   return [...means].map(([x, y]) => ({ x, y }));
 }
 
+const scoresOf = (runs: Runs): Promise<Series[]> =>
+  Promise.all(Object.entries(runs).map(async ([folder, name]) => ({ name, points: await trainingScores(folder) })));
+
+/** A number of the diagnostics of each kernel over the run, as a multiple of the first one. */
+async function growth(folder: string, quantity: string): Promise<Series[]> {
+  const looks = (await events(folder)).flatMap((event) => (event.kind === 'diagnostics' ? [event] : []));
+  return KERNELS.map((name) => {
+    const values = looks.map(({ numbers }) => numbers[`${name}/kernel/${quantity}`]!);
+    return { name, points: looks.map(({ position }, i) => ({ x: position / 1000, y: values[i]! / values[0]! })) };
+  });
+}
+
+const STEPS = 'thousand agent steps (4 frames each)';
+
+async function draw(name: string, options: Parameters<typeof lineChart>[0]): Promise<void> {
+  const path = `docs/images/${name}.svg`;
+  await replaceFileWith(path, async (handle) => {
+    await handle.writeFile(lineChart({ width: 760, height: 380, ...options }));
+  });
+  say(`drew ${path}`);
+}
+
 const command = newCommand('draw-results', 'Draws the pictures of docs/results.md from the data in docs/results.');
 
 command.action(async () => {
-  const ours = Object.entries(ENDURO).map(async ([folder, name]) => ({ name, points: await trainingScores(folder) }));
   const published = publishedCurves('enduro')
     .filter(({ name }) => name === 'Dop. DQN' || name === 'Dop. QR-DQN')
     .map(({ name, points }, i) => ({
       name,
       colour: ['#9a9a9a', '#c4c4c4'][i],
-      points: points.filter(({ step }) => step <= 500_000).map(({ step, mean }) => ({ x: step / 1000, y: mean })),
+      points: points.filter(({ step }) => step <= 600_000).map(({ step, mean }) => ({ x: step / 1000, y: mean })),
     }));
-  const picture = lineChart({
+  const score = { x: { label: STEPS }, y: { label: 'score' } };
+  await draw('enduro-learning', {
+    title: `Enduro with the default settings: training score, mean of ${EPISODES} episodes`,
+    description: 'Scores of runs of this project over agent steps, and two published curves of Dopamine in grey.',
+    ...score,
+    series: [...(await scoresOf(DEFAULT_SETTINGS)), ...published],
+  });
+  await draw('enduro-tried', {
     title: `Enduro: training score, mean of ${EPISODES} episodes (seed 1)`,
-    description: 'Scores of five runs of this project over agent steps, and two published curves of Dopamine in grey.',
-    x: { label: 'thousand agent steps (4 frames each)' },
-    y: { label: 'score' },
-    series: [...(await Promise.all(ours)), ...published],
-    width: 760,
-    height: 380,
+    description: 'Scores of five runs of this project with other settings over agent steps.',
+    ...score,
+    series: await scoresOf(TRIED),
   });
-  const path = 'docs/images/enduro-learning.svg';
-  await replaceFileWith(path, async (handle) => {
-    await handle.writeFile(picture);
-  });
-  say(`drew ${path}`);
+  for (const [name, quantity, what] of [
+    ['enduro-norms', 'norm', '||v||'],
+    ['enduro-effective-rate', 'effectiveLearningRate', 'effective rate'],
+  ] as const) {
+    await draw(name, {
+      title: `Enduro with the default settings: ${what} of each layer, over its first value`,
+      description: `How ${what} of four kernels changes over agent steps, as a multiple of its value at the first look.`,
+      x: { label: STEPS },
+      y: { label: 'times that at the first look' },
+      series: await growth('enduro-p8-seed1', quantity),
+    });
+  }
 });
 
 await runCommand(command);

@@ -10,7 +10,8 @@ type Config = Record<string, unknown>;
 
 /** Settings that choose between runs, or do not touch what is learned. */
 const LEFT_OUT = new Set([
-  ...['seed', 'dataDir', 'normalization', 'game', 'replayCompression', 'logPeriodUpdates', 'logPeriodSteps'],
+  ...['seed', 'dataDir', 'normalization', 'initialization', 'game', 'replayCompression', 'logPeriodUpdates'],
+  'logPeriodSteps',
   ...['evaluationPeriodEpochs', 'checkpointPeriodEpochs', 'checkpointPeriodSteps', 'keepCheckpoints'],
 ]);
 /** Mnih et al. 2015 train on 200 M frames, and the paper follows them. */

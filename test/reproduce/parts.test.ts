@@ -49,7 +49,7 @@ function leaveRuns(jobs: readonly Job[], { runsPath }: Choice, value: Value): Se
         put(`${name}.json`, JSON.stringify({ args: job.args, seconds: 1, result }));
       }
     } else if (job.command === 'train-agent') {
-      const config = { ...dqnPresets['weightnorm-paper'].settings, ...job.settings };
+      const config = { ...dqnPresets[job.base.preset as keyof typeof dqnPresets].settings, ...job.settings };
       put(`${name}/config.json`, JSON.stringify({ ...description, kind: 'agent', name: 'dqn', settings: config }));
       put(`${name}/checkpoints/${config.steps}/state.json`, '{}');
     } else {
@@ -180,17 +180,28 @@ describe('the parts', () => {
     expect(bits.tables[0].rows[1].at(-1)).toBe('3.64');
   });
 
-  test("table 2 trains both arms at the paper's rates and shows its scores", async () => {
+  test("table 2 trains three arms, at the paper's rates where it has its settings, and shows its scores", async () => {
     const choice = choiceIn(join(root, 'dqn'));
-    const training = tableDqn.jobs(choice).filter((job) => job.kind === 'training');
-    expect(training).toHaveLength(8);
+    const trainingIn = (where: Choice) => tableDqn.jobs(where).filter((job) => job.kind === 'training');
+    const training = trainingIn(choice);
+    expect(training).toHaveLength(12);
     for (const { settings } of training) {
       expect(settings.learningRate).toBe(settings.normalization === 'none' ? 1e-4 : 3e-4);
     }
+    for (const { base, settings } of trainingIn({ ...choice, budget: 'hours' })) {
+      expect(base).toEqual({ preset: 'fast' });
+      expect(settings).not.toHaveProperty('learningRate'); // the same for all
+    }
     const { tables, found } = await resultsOf(tableDqn, choice, errors());
     expect(tables[0].rows).toContainEqual(['Enduro, weight norm', '7.0', '7.0', '21.0', '1448', '-']);
+    expect(tables[0].rows).toContainEqual([
+      'Breakout, weight norm, data-dependent initialisation',
+      ...['7.0', '7.0', '21.0', '403', '-'],
+    ]);
     expect(tables[0].rows).toContainEqual(['Seaquest, normal', '7.0', '7.0', '12.0', '7188', '5286']);
-    expect(found).toContain('Breakout: weight norm 7.0, normal 7.0; in the paper 403 and 410.');
+    expect(found).toContain(
+      'Breakout: weight norm 7.0, with data-dependent initialisation 7.0, normal 7.0; in the paper 403 and 410.',
+    );
   });
 
   test('a part of which some runs are missing tells of the others, and one without any of nothing', async () => {
@@ -213,7 +224,10 @@ describe('the parts', () => {
     expect(cifar).toContainEqual(['--width-multiplier', '1', '0.25']);
     expect(cifar).toContainEqual(['--train-examples', 'all', '5000']);
     expect(cifar.map(([name]) => name)).not.toContain('--learning-rate'); // each arm has the paper's
-    expect(await rowsOf(tableDqn)).toContainEqual(['--steps', '50000000', '40000']);
+    const dqn = await rowsOf(tableDqn);
+    expect(dqn).toContainEqual(['--steps', '50000000', '500000']);
+    expect(dqn).toContainEqual(['--optimizer', 'adamax', 'adam']);
+    expect(dqn).toContainEqual(['--learning-rate', '0.0001, 0.0003', '0.00025']);
     const full = choiceIn(join(root, 'deviations-full'), { budget: 'full' });
     const names = leaveRuns(figureDraw.jobs(full), full, errors());
     const { rows } = await deviationTable([...names].map((name) => join(full.runsPath, name)));
@@ -256,7 +270,7 @@ test('all: one report with a section for each part; those without data are left 
   expect(html).toContain('left out: figure1');
   expect(html).not.toMatch(/NaN|Infinity|undefined|\b(src|href)=|<script/);
   const again = await runCommand('reproduce', ...args, '--json');
-  expect(again.stderr).toContain('21 of 21 runs are there already');
+  expect(again.stderr).toContain('29 of 29 runs are there already');
   const report = JSON.parse(again.stdout);
   expect(Object.keys(report.parts)).toEqual(sections.map(({ name }) => name));
   expect(report).toMatchObject({ leftOut: ['figure1', 'table-cifar'], files: [join(choice.folder, 'all.html')] });

@@ -6,12 +6,24 @@ import { type Budget, type Choice, seedsOf } from '../part.ts';
 export interface Game {
   name: string;
   /** Maximum evaluation scores. */
-  paper: Record<Arm, number>;
+  paper: Record<'none' | 'weight', number>;
   mnih: number;
 }
-export type Arm = 'none' | 'weight';
-/** Learning rates of Adamax. */
-const ARMS: Readonly<Record<Arm, number>> = { none: 1e-4, weight: 3e-4 };
+
+export type Arm = keyof typeof ARMS;
+
+/** What sets the arms apart. */
+export const ARMS = {
+  none: { title: 'normal', settings: { normalization: 'none', initialization: 'default' } },
+  weight: { title: 'weight norm', settings: { normalization: 'weight', initialization: 'default' } },
+  'weight-data': {
+    title: 'weight norm, data-dependent initialisation',
+    settings: { normalization: 'weight', initialization: 'data-dependent' },
+  },
+} as const;
+
+/** The paper's learning rates of Adamax, one of a coarse grid for each arm. */
+const PAPER_RATES: Readonly<Record<Arm, number>> = { none: 1e-4, weight: 3e-4, 'weight-data': 3e-4 };
 
 export const GAMES: Readonly<Record<string, Game>> = {
   breakout: { name: 'Breakout', paper: { none: 410, weight: 403 }, mnih: 401 },
@@ -21,6 +33,9 @@ export const GAMES: Readonly<Record<string, Game>> = {
 };
 
 interface Size {
+  preset: string;
+  /** Whether each arm has the paper's learning rate, and not both that of the preset. */
+  paperRates: boolean;
   settings: Settings & { steps: number };
   /** Checkpoints that are evaluated, evenly over the run. */
   evaluations: number;
@@ -31,24 +46,30 @@ interface Size {
 
 const SIZES: Record<Budget, Size> = {
   quick: {
+    preset: 'weightnorm-paper',
+    paperRates: true,
     settings: { steps: 1500, learningStarts: 500, replayCapacity: 10_000 },
     evaluations: 1,
     episodes: 2,
     maxEpisodeFrames: 2000,
   },
+  // The paper's settings learn nothing worth telling in so few steps; the default ones do.
   hours: {
-    settings: {
-      steps: 40_000,
-      learningStarts: 5_000,
-      replayCapacity: 40_000,
-      epsilonDecaySteps: 25_000,
-      targetUpdatePeriodSteps: 2_000,
-    },
+    preset: 'fast',
+    paperRates: false,
+    settings: { steps: 500_000 },
     evaluations: 4,
     episodes: 5,
-    maxEpisodeFrames: 18_000,
+    maxEpisodeFrames: 108_000,
   },
-  full: { settings: { steps: 50_000_000 }, evaluations: 50, episodes: 30, maxEpisodeFrames: 1_000_000 },
+  full: {
+    preset: 'weightnorm-paper',
+    paperRates: true,
+    settings: { steps: 50_000_000 },
+    evaluations: 50,
+    episodes: 30,
+    maxEpisodeFrames: 1_000_000,
+  },
 };
 
 export interface ArmJobs {
@@ -60,7 +81,7 @@ export interface ArmJobs {
 
 /** Every training run of the table with its evaluations. */
 export function agentJobs(choice: Choice): ArmJobs[] {
-  const { settings, evaluations, episodes, maxEpisodeFrames } = SIZES[choice.budget];
+  const { preset, paperRates, settings, evaluations, episodes, maxEpisodeFrames } = SIZES[choice.budget];
   const { steps } = settings;
   return seedsOf(choice, 1).flatMap((seed) =>
     Object.keys(GAMES).flatMap((game) =>
@@ -70,9 +91,10 @@ export function agentJobs(choice: Choice): ArmJobs[] {
           kind: 'training',
           name,
           command: 'train-agent',
-          base: { preset: 'weightnorm-paper' },
+          base: { preset },
           settings: {
-            ...{ game, seed, normalization: arm, learningRate: ARMS[arm], replayCompression: 'delta' },
+            ...{ game, seed, ...ARMS[arm].settings, replayCompression: 'delta' },
+            ...(paperRates ? { learningRate: PAPER_RATES[arm] } : {}),
             ...settings,
             ...{ checkpointPeriodSteps: steps / evaluations, keepCheckpoints: evaluations },
           },

@@ -5,7 +5,9 @@ import { type Job, readAnswer } from '../../../src/jobs/index.ts';
 import { wallSecondsOf } from '../metrics.ts';
 import { BUDGETS, type Choice, type Part, seedsOf } from '../part.ts';
 import { spreadText } from '../supervised.ts';
-import { type Arm, type ArmJobs, agentJobs, GAMES } from './dqn-runs.ts';
+import { ARMS, type Arm, type ArmJobs, agentJobs, GAMES } from './dqn-runs.ts';
+
+const arms = Object.keys(ARMS) as Arm[];
 
 export const tableDqn: Part = {
   name: 'table-dqn',
@@ -37,8 +39,11 @@ export const tableDqn: Part = {
     };
     return {
       found: Object.entries(GAMES).map(([game, { name, paper }]) => {
-        const [normal, weight] = [cells(game, 'none').best, cells(game, 'weight').best];
-        return `${name}: weight norm ${weight}, normal ${normal}; in the paper ${paper.weight} and ${paper.none}.`;
+        const [normal, weight, data] = arms.map((arm) => cells(game, arm).best);
+        return (
+          `${name}: weight norm ${weight}, with data-dependent initialisation ${data}, normal ${normal}; in the paper ` +
+          `${paper.weight} and ${paper.none}.`
+        );
       }),
       captions: [],
       tables: [
@@ -54,10 +59,11 @@ export const tableDqn: Part = {
               'Mnih et al. 2015',
             ],
             ...Object.entries(GAMES).flatMap(([game, { name, paper, mnih }]) =>
-              (['none', 'weight'] as const).map((arm) => {
+              arms.map((arm) => {
                 const { best, last, highest } = cells(game, arm);
-                const label = `${name}, ${arm === 'none' ? 'normal' : 'weight norm'}`;
-                return [label, best, last, highest, String(paper[arm]), arm === 'none' ? String(mnih) : '-'];
+                const published = paper[arm === 'none' ? 'none' : 'weight'];
+                const label = `${name}, ${ARMS[arm].title}`;
+                return [label, best, last, highest, String(published), arm === 'none' ? String(mnih) : '-'];
               }),
             ),
           ],
