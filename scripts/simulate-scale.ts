@@ -1,7 +1,8 @@
-import { newCommand, numberIn, runCommand, UsageError, wholeNumber, writeResult } from '../src/cli/index.ts';
+import { kebab, newCommand, numberIn, runCommand, UsageError, wholeNumber, writeResult } from '../src/cli/index.ts';
 import { type Parts, simulate } from './scale/simulate.ts';
 
 const WORKERS = [1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1000];
+const NETWORK_OPTIONS = ['roundTripMs', 'bytes', 'megabits'] as const;
 
 const command = newCommand(
   'simulate-scale',
@@ -38,8 +39,11 @@ interface Options extends Omit<Parts, 'isShared'> {
 }
 
 command.action(async ({ json, shared, ...options }: Options) => {
-  if (shared && command.getOptionValueSource('roundTripMs') === 'cli')
-    throw new UsageError('--round-trip-ms does nothing with --shared: there is no network');
+  for (const name of shared ? NETWORK_OPTIONS : []) {
+    if (command.getOptionValueSource(name) === 'cli') {
+      throw new UsageError(`--${kebab(name)} does nothing with --shared: there is no network`);
+    }
+  }
   const parts: Parts = { ...options, isShared: shared ?? false };
   const rows = (shared ? [1] : WORKERS).map((workers) => ({ workers, ...simulate(parts, workers) }));
   if (json) {

@@ -73,11 +73,12 @@ export function simulate(parts: Parts, workers: number): Simulated {
   // Each actor has a copy of the network, and chooses for its own environments.
   const actorMs = shareMs + actingMs + environments * actingStateMs;
   const learnedSteps = (1000 * updatePeriod) / updateMs;
+  const sentSteps = isShared ? Number.POSITIVE_INFINITY : (megabits * 1e6) / (8 * bytes);
   return {
     stepsPerSecond: (1000 * total) / stepMs,
     bound,
     emulatorShare: shareMs / stepMs,
-    asynchronousStepsPerSecond: Math.min((1000 * total) / actorMs, learnedSteps, (megabits * 1e6) / (8 * bytes)),
+    asynchronousStepsPerSecond: Math.min((1000 * total) / actorMs, learnedSteps, sentSteps),
   };
 }
 
