@@ -25,6 +25,12 @@ const TRIED: Runs = {
   'enduro-nips-c51-seed1': 'C51',
 };
 
+const PONG_AND_BREAKOUT: Runs = {
+  'pong-n10-seed1': 'Pong',
+  'pong-nips-seed1': 'Pong, 3-step',
+  'breakout-n10-seed1': 'Breakout',
+};
+
 /** The kernels of the network whose lengths are drawn. */
 const KERNELS = ['conv1', 'conv2', 'dense1', 'q'];
 
@@ -89,6 +95,12 @@ command.action(async () => {
     description: 'Scores of five runs of this project with other settings over agent steps.',
     ...score,
     series: await scoresOf(TRIED),
+  });
+  await draw('pong-breakout-learning', {
+    title: `Pong and Breakout: training score, mean of ${EPISODES} episodes (seed 1)`,
+    description: 'Scores of two runs of Pong and one of Breakout over agent steps.',
+    ...score,
+    series: await scoresOf(PONG_AND_BREAKOUT),
   });
   for (const [name, quantity, what] of [
     ['enduro-norms', 'norm', '||v||'],
