@@ -108,7 +108,7 @@ command.action(async () => {
   ] as const) {
     await draw(name, {
       title: `Enduro with the default settings: ${what} of each layer, over its first value`,
-      description: `How ${what} of four kernels changes over agent steps, as a multiple of its value at the first look.`,
+      description: `How ${what} of four kernels changes over agent steps, in multiples of its first value.`,
       x: { label: STEPS },
       y: { label: 'times that at the first look' },
       series: await growth('enduro-p8-seed1', quantity),

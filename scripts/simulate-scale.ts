@@ -25,7 +25,8 @@ const command = newCommand(
     'after',
     `
 The defaults were measured on two cores of a processor with AVX2 (docs/several-machines.md). All environments step
-together, as in train-agent, and learning goes on meanwhile; "asynchronous" is what actors that wait for nobody would reach.
+together, as in train-agent, and learning goes on meanwhile; "asynchronous" is what actors that wait for nobody would
+reach.
 
 Examples:
   simulate-scale

@@ -1,6 +1,6 @@
 // @ts-check
-// Pages link to files of the repository, which the site does not have: such a link becomes its text, unless a page of the
-// site holds the file.
+// Pages link to files of the repository, which the site does not have: such a link becomes its text, unless a page of
+// the site holds the file.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';

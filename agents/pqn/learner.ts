@@ -116,10 +116,12 @@ export function createPqnLearner({
     },
     {
       precision,
-      variables: Object.fromEntries([
-        ...Object.entries(storedVariables(online)),
-        ...Object.entries(optimizer.slots).map(([name, variable]) => [`optimizer/${name}`, variable]),
-      ]),
+      variables: {
+        ...storedVariables(online),
+        ...Object.fromEntries(
+          Object.entries(optimizer.slots).map(([name, variable]) => [`optimizer/${name}`, variable]),
+        ),
+      },
       owned: [optimizer, online, ...(acting ? [acting] : [])],
     },
   );

@@ -5,14 +5,21 @@ import type { Table } from '../../src/report/html.ts';
 import { RunFolder } from '../../src/runs/folder.ts';
 import { resolveSettings } from '../../src/settings/index.ts';
 import { findTask } from '../../src/supervised/index.ts';
+import { PAPER_RATES } from './parts/dqn-runs.ts';
 
 type Config = Record<string, unknown>;
 
 /** Settings that choose between runs, or do not touch what is learned. */
 const LEFT_OUT = new Set([
-  ...['seed', 'dataDir', 'normalization', 'initialization', 'game', 'replayCompression', 'logPeriodUpdates'],
-  'logPeriodSteps',
-  ...['evaluationPeriodEpochs', 'checkpointPeriodEpochs', 'checkpointPeriodSteps', 'keepCheckpoints'],
+  ...['seed', 'dataDir', 'game', 'normalization', 'initialization', 'replayCompression'],
+  ...[
+    'logPeriodUpdates',
+    'logPeriodSteps',
+    'evaluationPeriodEpochs',
+    'checkpointPeriodEpochs',
+    'checkpointPeriodSteps',
+    'keepCheckpoints',
+  ],
 ]);
 /** Mnih et al. 2015 train on 200 M frames, and the paper follows them. */
 const PAPER_AGENT_STEPS = 50_000_000;
@@ -51,7 +58,11 @@ async function configsOf(runDir: string): Promise<{ here: Config; paper: Config 
   const { settings: preset } = findAgent(name).presets['weightnorm-paper'];
   return {
     here: settings,
-    paper: { ...preset, steps: PAPER_AGENT_STEPS, learningRate: normalization === 'none' ? 1e-4 : 3e-4 },
+    paper: {
+      ...preset,
+      steps: PAPER_AGENT_STEPS,
+      learningRate: PAPER_RATES[normalization === 'none' ? 'none' : 'weight'],
+    },
   };
 }
 

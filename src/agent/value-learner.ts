@@ -136,11 +136,13 @@ export function createValueLearner(options: ValueLearnerOptions): ValueLearner {
     },
     {
       precision,
-      variables: Object.fromEntries([
-        ...Object.entries(storedVariables(online)),
-        ...allVariables(target).map(({ name, variable }) => [`target/${name}`, variable]),
-        ...Object.entries(optimizer.slots).map(([name, variable]) => [`optimizer/${name}`, variable]),
-      ]),
+      variables: {
+        ...storedVariables(online),
+        ...Object.fromEntries([
+          ...allVariables(target).map(({ name, variable }) => [`target/${name}`, variable]),
+          ...Object.entries(optimizer.slots).map(([name, variable]) => [`optimizer/${name}`, variable]),
+        ]),
+      },
       owned: [optimizer, ...Object.values(networks)],
     },
   );

@@ -92,8 +92,8 @@ export function modelCard(card: ModelCard): string {
       `${count(agentSteps)} agent steps${frames === undefined ? '' : ` (${count(frames)} frames of the emulator)`}. ` +
       (format === 'agent'
         ? 'Its network is here as it was trained, alone: it plays, and cannot be trained further.'
-        : 'Its network has plain weights here, into which weight normalisation and running averages have gone: it needs ' +
-          'nothing of that package.'),
+        : 'Its network has plain weights here, into which weight normalisation and running averages have gone: it ' +
+          'needs nothing of that package.'),
     ...(card.video ? [videoText(card.video)] : []),
     `## Scores\n\n${scoresText(card)}`,
     `## Input and output\n\n${tensorsText(card)}`,

@@ -16,7 +16,8 @@ const DTYPES = { uint8: 'U8', int32: 'I32', float32: 'F32', float64: 'F64' } as 
 /**
  * Emulates an episode again and writes what the agent saw as a safetensors file: `observations` [steps + 1, ...] as the
  * environment gives them, the first one and what each action led to; `actions` [steps], int32; `rewards` [steps],
- * float64, not clipped. The metadata have `environment`, `return`, `terminated`, and for games `actionMeanings` in JSON.
+ * float64, not clipped. The metadata have `environment`, `return`, `terminated`, and for games `actionMeanings` in
+ * JSON.
  * @param options `path` is the file to write, compressed where it ends in `.gz`; an existing one is replaced once the
  *   new one is complete.
  * @throws Error where the episode takes another course than the recording: nothing is written then.

@@ -52,8 +52,8 @@ export interface ShownSteps {
  * pictures that it draws after each step.
  *
  * The emulator skips frames by a loop around its one-frame step, so this is the same game, sticky actions included.
- * That is checked as far as it is played: the rewards of each agent step, the end and the number of frames must be those
- * of the recording.
+ * That is checked as far as it is played: the rewards of each agent step, the end and the number of frames must be
+ * those of the recording.
  *
  * @throws NoScreenError for an environment that is written in TypeScript; the bridge's UnsupportedEnvError for one that
  *   draws nothing; from `frames`, Error where the episode takes another course than the recording.

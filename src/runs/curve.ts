@@ -14,7 +14,7 @@ export interface CurveColumns {
 interface Bucket {
   position: number;
   wallSeconds: number | null;
-  /** Of the finite values. */
+  /** The sum of the finite values, and their number. */
   sum: number;
   finite: number;
   low: number;

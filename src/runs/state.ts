@@ -72,7 +72,8 @@ export async function readState(folder: string): Promise<State<StoredTensors>> {
 
 /**
  * Writes a checkpoint that plays and is not trained further into an existing folder.
- * @param tensors Of the network, under the names that a whole state has for them; float16 where half of the size will do.
+ * @param tensors The network's, under the names that a whole state has for them; float16 where half of the size will
+ *   do.
  */
 export async function writeNetworkAlone(folder: string, tensors: Record<string, WritableTensor>): Promise<void> {
   await writeSafetensors(join(folder, NETWORK_FILE), tensors);

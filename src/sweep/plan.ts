@@ -26,7 +26,7 @@ const sweepSchema = z.strictObject(
     ),
     /** For agents that name none. */
     preset: z.string().optional(),
-    /** Of all runs. */
+    /** What all runs have. */
     settings: settings.default({}),
     /** Values of settings, in all combinations. */
     vary: z.record(z.string(), z.array(z.json(), 'it is a list of values').min(1)).default({}),

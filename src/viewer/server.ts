@@ -35,8 +35,8 @@ const POLICY = [
 const LOOPBACK_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
 /**
- * Serves the page over a folder of runs, on loopback. Nothing is written, and nothing outside the folder is read. Where an
- * agent is watched, that is done in a process of its own, which ends with the server at the latest.
+ * Serves the page over a folder of runs, on loopback. Nothing is written, and nothing outside the folder is read. Where
+ * an agent is watched, that is done in a process of its own, which ends with the server at the latest.
  * @throws RunFolderError where there is no such folder; the system's error where the port cannot be had.
  */
 export async function startViewer({ folder, port = 0, ...watching }: ViewerOptions): Promise<Viewer> {

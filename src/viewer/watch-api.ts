@@ -26,9 +26,9 @@ export interface WatchedFacts {
   readonly totalSteps: number | null;
   /** The checkpoint whose network was asked. */
   readonly checkpoint: { readonly step: number; readonly isBest: boolean };
-  /** Of a recording: who played, in words. */
+  /** Who played a recording, in words; null where it does not say, and where the agent plays now. */
   readonly playedBy: string | null;
-  /** Of what goes on: the share of random actions. */
+  /** The share of random actions where the agent plays now; null for a recording. */
   readonly epsilon: number | null;
 }
 

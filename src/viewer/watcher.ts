@@ -18,8 +18,8 @@ export interface WatcherOptions {
 type Child = ReturnType<typeof startChild>;
 
 /**
- * Asks a process of its own, in which TensorFlow and the emulators run. It is started with the first question, answers one
- * after the other, and ends where nothing has been asked for a while.
+ * Asks a process of its own, in which TensorFlow and the emulators run. It is started with the first question, answers
+ * one after the other, and ends where nothing has been asked for a while.
  */
 export class Watcher {
   private readonly options: WatcherOptions;

@@ -58,7 +58,7 @@ export class WatchedNetwork {
   }
 
   /**
-   * Of each state how much Q(s, a) of its action changes with each value that was seen: the size of the gradient, summed
+   * How much Q(s, a) of each state's action changes with each value that was seen: the size of the gradient, summed
    * over the frames of the stack, and over the channels where there are several.
    */
   saliency(states: FrameArray, actions: readonly number[]): Float32Array[] {

@@ -25,8 +25,8 @@ export interface SceneAfter extends Scene {
 }
 
 /**
- * One environment twice: as the agent sees it, and in step with it as it looks on a screen. The same seed and actions give
- * both the same game, which is checked by its rewards and ends.
+ * One environment twice: as the agent sees it, and in step with it as it looks on a screen. The same seed and actions
+ * give both the same game, which is checked by its rewards and ends.
  */
 export class Stage {
   readonly env: VectorEnv;

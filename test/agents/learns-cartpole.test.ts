@@ -1,5 +1,5 @@
-// Agents learn CartPole with one seed: two of them here, the others with `npm run test:programs`; all with three seeds with
-// `npm run test:learning`.
+// Agents learn CartPole with one seed: two of them here, the others with `npm run test:programs`; all with three seeds
+// with `npm run test:learning`.
 import '../node-backend.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

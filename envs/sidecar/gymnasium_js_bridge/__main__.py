@@ -30,26 +30,26 @@ def main() -> int:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     try:
-        try:
-            protocol.require_packages(REQUIRED)
-            from .server import Server, bind  # needs the packages just checked
+        protocol.require_packages(REQUIRED)
+        from .server import Server, bind  # needs the packages just checked
 
-            socket, endpoint = bind(arguments.endpoint)
-        except Exception as error:
-            with announcement:
-                announcement.write(json.dumps({"error": protocol.describe(error)}) + "\n")
-            return 1
+        socket, endpoint = bind(arguments.endpoint)
+    except Exception as error:
         with announcement:
-            announcement.write(json.dumps({"endpoint": endpoint, "folder": lifetime.folder}) + "\n")
-        try:
-            Server(socket, os.environ.get("GYMNASIUM_JS_BRIDGE_TOKEN")).serve()
-        finally:
-            socket.close(linger=500)
+            announcement.write(json.dumps({"error": protocol.describe(error)}) + "\n")
+        return 1
+    with announcement:
+        announcement.write(json.dumps({"endpoint": endpoint, "folder": lifetime.folder}) + "\n")
+    try:
+        Server(socket, os.environ.get("GYMNASIUM_JS_BRIDGE_TOKEN")).serve()
     finally:
-        # Also where nobody reads the announcement any more: the thread that watches the parent ends with the
-        # interpreter, whether or not it has come to the removal.
-        lifetime.remove_folder()
+        socket.close(linger=500)
     return 0
 
 
-sys.exit(main())
+try:
+    sys.exit(main())
+finally:
+    # Also where nobody reads the announcement any more: the thread that watches the parent ends with the interpreter,
+    # whether or not it has come to the removal.
+    lifetime.remove_folder()

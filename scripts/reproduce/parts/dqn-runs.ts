@@ -6,7 +6,7 @@ import { type Budget, type Choice, seedsOf } from '../part.ts';
 export interface Game {
   name: string;
   /** Maximum evaluation scores. */
-  paper: Record<'none' | 'weight', number>;
+  paper: Record<keyof typeof PAPER_RATES, number>;
   mnih: number;
 }
 
@@ -22,8 +22,8 @@ export const ARMS = {
   },
 } as const;
 
-/** The paper's learning rates of Adamax, one of a coarse grid for each arm. */
-const PAPER_RATES: Readonly<Record<Arm, number>> = { none: 1e-4, weight: 3e-4, 'weight-data': 3e-4 };
+/** The paper's learning rates of Adamax, one of a coarse grid for each normalization. */
+export const PAPER_RATES = { none: 1e-4, weight: 3e-4 } as const;
 
 export const GAMES: Readonly<Record<string, Game>> = {
   breakout: { name: 'Breakout', paper: { none: 410, weight: 403 }, mnih: 401 },
@@ -32,10 +32,11 @@ export const GAMES: Readonly<Record<string, Game>> = {
   'space-invaders': { name: 'Space Invaders', paper: { none: 1779, weight: 2179 }, mnih: 1975 },
 };
 
+const PAPER_PRESET = 'weightnorm-paper';
+
 interface Size {
-  preset: string;
-  /** Whether each arm has the paper's learning rate, and not both that of the preset. */
-  paperRates: boolean;
+  /** That of the paper goes with its learning rate for each normalization, another with its own for all arms. */
+  preset: typeof PAPER_PRESET | 'fast';
   settings: Settings & { steps: number };
   /** Checkpoints that are evaluated, evenly over the run. */
   evaluations: number;
@@ -46,8 +47,7 @@ interface Size {
 
 const SIZES: Record<Budget, Size> = {
   quick: {
-    preset: 'weightnorm-paper',
-    paperRates: true,
+    preset: PAPER_PRESET,
     settings: { steps: 1500, learningStarts: 500, replayCapacity: 10_000 },
     evaluations: 1,
     episodes: 2,
@@ -56,15 +56,13 @@ const SIZES: Record<Budget, Size> = {
   // The paper's settings learn nothing worth telling in so few steps; the default ones do.
   hours: {
     preset: 'fast',
-    paperRates: false,
     settings: { steps: 500_000 },
     evaluations: 4,
     episodes: 5,
     maxEpisodeFrames: 108_000,
   },
   full: {
-    preset: 'weightnorm-paper',
-    paperRates: true,
+    preset: PAPER_PRESET,
     settings: { steps: 50_000_000 },
     evaluations: 50,
     episodes: 30,
@@ -81,7 +79,7 @@ export interface ArmJobs {
 
 /** Every training run of the table with its evaluations. */
 export function agentJobs(choice: Choice): ArmJobs[] {
-  const { preset, paperRates, settings, evaluations, episodes, maxEpisodeFrames } = SIZES[choice.budget];
+  const { preset, settings, evaluations, episodes, maxEpisodeFrames } = SIZES[choice.budget];
   const { steps } = settings;
   return seedsOf(choice, 1).flatMap((seed) =>
     Object.keys(GAMES).flatMap((game) =>
@@ -94,7 +92,7 @@ export function agentJobs(choice: Choice): ArmJobs[] {
           base: { preset },
           settings: {
             ...{ game, seed, ...ARMS[arm].settings, replayCompression: 'delta' },
-            ...(paperRates ? { learningRate: PAPER_RATES[arm] } : {}),
+            ...(preset === PAPER_PRESET ? { learningRate: PAPER_RATES[ARMS[arm].settings.normalization] } : {}),
             ...settings,
             ...{ checkpointPeriodSteps: steps / evaluations, keepCheckpoints: evaluations },
           },

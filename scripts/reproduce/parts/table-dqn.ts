@@ -41,8 +41,8 @@ export const tableDqn: Part = {
       found: Object.entries(GAMES).map(([game, { name, paper }]) => {
         const [normal, weight, data] = arms.map((arm) => cells(game, arm).best);
         return (
-          `${name}: weight norm ${weight}, with data-dependent initialisation ${data}, normal ${normal}; in the paper ` +
-          `${paper.weight} and ${paper.none}.`
+          `${name}: weight norm ${weight}, with data-dependent initialisation ${data}, normal ${normal}; ` +
+          `in the paper ${paper.weight} and ${paper.none}.`
         );
       }),
       captions: [],
@@ -61,9 +61,9 @@ export const tableDqn: Part = {
             ...Object.entries(GAMES).flatMap(([game, { name, paper, mnih }]) =>
               arms.map((arm) => {
                 const { best, last, highest } = cells(game, arm);
-                const published = paper[arm === 'none' ? 'none' : 'weight'];
-                const label = `${name}, ${ARMS[arm].title}`;
-                return [label, best, last, highest, String(published), arm === 'none' ? String(mnih) : '-'];
+                const { title, settings } = ARMS[arm];
+                const published = String(paper[settings.normalization]);
+                return [`${name}, ${title}`, best, last, highest, published, arm === 'none' ? String(mnih) : '-'];
               }),
             ),
           ],

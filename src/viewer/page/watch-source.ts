@@ -14,7 +14,7 @@ export type WatchQuery = Readonly<Record<string, string>>;
 export interface WatchedStep {
   readonly action: number;
   readonly reward: number;
-  /** Of each action. */
+  /** The value of each action. */
   readonly values: readonly number[];
   /** The step that its episode began with. */
   readonly start: number;
@@ -92,7 +92,7 @@ export class WatchSource {
     return new Blob([chunk.bytes.slice(offset + 4, offset + 4 + view.getUint32(offset, true))], { type: 'image/png' });
   }
 
-  /** Of a step's actions what the network says of them, [actions, count]; undefined as for `screen`. */
+  /** What the network says of each action of a step, [actions, count]; undefined as for `screen`. */
   distributions(step: number, { count }: Exclude<Distribution, { kind: 'none' }>): Float32Array[] | undefined {
     const chunk = this.chunk('distributions', step);
     if (chunk === undefined) return undefined;
