@@ -51,11 +51,12 @@ export function planSweep(content: unknown, file: string, find: (name: string) =
   ];
   if (environments.length === 0) throw problem('it names no environment', 'give games or envIds', file);
   const jobs = new Map<string, SweepJob>();
-  for (const entry of sweep.agents) {
-    const definition = fromFile(file, () => find(entry.agent));
-    for (const environment of environments) {
-      for (const varied of combinations(sweep.vary)) {
-        for (const seed of sweep.seeds) {
+  // Seeds outermost: a sweep that is stopped early has compared all with the first ones.
+  for (const seed of sweep.seeds) {
+    for (const entry of sweep.agents) {
+      const definition = fromFile(file, () => find(entry.agent));
+      for (const environment of environments) {
+        for (const varied of combinations(sweep.vary)) {
           const own = { ...entry.settings, ...varied };
           const given = { ...sweep.settings, ...own, seed };
           const job = makeJob(definition, { preset: entry.preset ?? sweep.preset, environment, given, own, file });

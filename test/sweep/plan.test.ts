@@ -1,10 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { findAgent } from '../../agents/registry.ts';
 import { planSweep } from '../../src/sweep/index.ts';
 
 const plan = (content: unknown) => planSweep(content, 'sweep.yaml', findAgent);
 
-test('agents x environments x settings x seeds, each once, in this order', () => {
+test('seeds x agents x environments x settings, each once, in this order', () => {
   const jobs = plan({
     agents: ['dqn', { agent: 'dqn', preset: 'dopamine', settings: { nStep: 3 } }],
     games: ['breakout', 'Pong'],
@@ -21,15 +23,13 @@ test('agents x environments x settings x seeds, each once, in this order', () =>
   });
   expect(jobs.slice(0, 5).map(({ name }) => name)).toEqual([
     'Breakout-dqn-fast-normalization_none-learningRate_0.001-seed1',
-    'Breakout-dqn-fast-normalization_none-learningRate_0.001-seed2',
     'Breakout-dqn-fast-normalization_weight-learningRate_0.001-seed1',
-    'Breakout-dqn-fast-normalization_weight-learningRate_0.001-seed2',
     'Pong-dqn-fast-normalization_none-learningRate_0.001-seed1',
+    'Pong-dqn-fast-normalization_weight-learningRate_0.001-seed1',
+    'Breakout-dqn-dopamine-nStep_3-normalization_none-learningRate_0.001-seed1',
   ]);
-  expect(jobs[8]).toMatchObject({
-    name: 'Breakout-dqn-dopamine-nStep_3-normalization_none-learningRate_0.001-seed1',
-    base: { preset: 'dopamine' },
-  });
+  expect(jobs[4]).toMatchObject({ base: { preset: 'dopamine' } });
+  expect(jobs[8].name).toBe('Breakout-dqn-fast-normalization_none-learningRate_0.001-seed2');
 });
 
 test('seeds may be a list, and the preset follows from the environment', () => {
@@ -68,4 +68,11 @@ describe('one line names the file and what is wrong in it', () => {
     expect(() => plan(content)).toThrow(message);
     expect(() => plan(content)).toThrow(/^sweep\.yaml: [^\n]+$/);
   });
+});
+
+test('the sweep of examples/ has five arms in five games with three seeds', () => {
+  const file = 'examples/minatar-sweep.yaml';
+  const jobs = planSweep(parse(readFileSync(file, 'utf8')), file, findAgent);
+  expect(jobs).toHaveLength(5 * 5 * 3);
+  expect(new Set(jobs.slice(0, 25).map(({ settings }) => settings.seed))).toEqual(new Set([1]));
 });
