@@ -11,6 +11,8 @@ export interface ChildOptions {
   signal: AbortSignal;
   /** Whether it leaves the processor to whoever else wants it. */
   nice?: boolean | undefined;
+  /** Variables that it finds in its environment where this process has none of the name. */
+  env?: Readonly<Record<string, string>> | undefined;
   /** Hears each line on the child's standard error. */
   onLine: (line: string) => void;
 }
@@ -19,13 +21,13 @@ export interface ChildOptions {
 export async function runCommandChild(
   command: string,
   args: readonly string[],
-  { signal, nice, onLine }: ChildOptions,
+  { signal, nice, env, onLine }: ChildOptions,
 ) {
   const script = join(packageFolder(), 'dist/scripts', `${command}.js`);
   const line = [...(nice ? ['nice', '-n', '19'] : []), process.execPath, script, ...args];
   const child = startChild(line[0], line.slice(1), {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, [OWNER_VARIABLE]: String(process.pid) },
+    env: { ...env, ...process.env, [OWNER_VARIABLE]: String(process.pid) },
   });
   const interrupt = () => child.kill('SIGINT');
   signal.addEventListener('abort', interrupt);

@@ -1,8 +1,8 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { printed, runCommand, runCommands, startCommand } from '../processes.ts';
+import { descendants, printed, runCommand, runCommands, startCommand } from '../processes.ts';
 import { until } from '../until.ts';
 import { metricsOf } from './run-folder.ts';
 
@@ -26,10 +26,18 @@ test('a sweep trains two at a time, goes on after Ctrl-C, and compares; more ste
   // Long enough to be stopped.
   writeFileSync(file, sweepOf(1_000_000));
   const args = [file, '--out', out, '--jobs', '2'];
-  const begun = startCommand('sweep', args);
+  const begun = startCommand('sweep', args, { TF_NUM_INTEROP_THREADS: '7' });
   await printed(begun, `${names[0]}: starts (run 1 of 2)`);
   await printed(begun, `${names[1]}: starts (run 2 of 2)`);
   await until('both have trained', () => names.every((name) => metricsOf(join(out, name)).length > 0));
+  const trainers = descendants(begun.child.pid!).filter(({ command }) => command.includes('train-agent'));
+  expect(trainers).toHaveLength(2);
+  const share = Math.max(1, Math.floor(availableParallelism() / 2));
+  for (const { pid } of trainers) {
+    expect(readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')).toEqual(
+      expect.arrayContaining([`TF_NUM_INTRAOP_THREADS=${share}`, 'TF_NUM_INTEROP_THREADS=7']), // 7: the user's own
+    );
+  }
   begun.child.kill('SIGINT');
   const stopped = await begun.ended;
   expect([stopped.code, stopped.stdout], stopped.stderr).toEqual([130, '']);
