@@ -1,10 +1,11 @@
 import { join } from 'node:path';
-import { newCommand, runCommand, say } from '../src/cli/index.ts';
+import { newCommand, runCommand, say, writeResult } from '../src/cli/index.ts';
 import { publishedCurves } from '../src/comparison/published-curves.ts';
 import { replaceFileWith } from '../src/files/atomic.ts';
 import { lineChart, type Point, type Series } from '../src/report/line-chart.ts';
 import { readEvents } from '../src/runs/index.ts';
 import { trainingScore } from '../src/runs/training-score.ts';
+import { curvesOf, gamesOf, layersTable, minAtarTable, readMinAtar } from './draw-results/minatar.ts';
 
 /** Names of series by their folders in docs/results, in the order of the legend. */
 type Runs = Readonly<Record<string, string>>;
@@ -114,6 +115,17 @@ command.action(async () => {
       series: await growth('enduro-p8-seed1', quantity),
     });
   }
+  const minAtar = await readMinAtar();
+  for (const game of gamesOf(minAtar)) {
+    await draw(`minatar-${game.toLowerCase()}`, {
+      title: `MinAtar ${game}: training returns, mean of three seeds and their range`,
+      description: `Returns in ${game} over agent steps with five normalizations of the Q-network.`,
+      x: { label: 'thousand agent steps' },
+      y: { label: 'return' },
+      series: curvesOf(minAtar, game),
+    });
+  }
+  await writeResult(`${[...minAtarTable(minAtar), '', ...layersTable(minAtar)].join('\n')}\n`);
 });
 
 await runCommand(command);
