@@ -6,6 +6,7 @@ import {
   probabilityOfImprovement,
   type Scores,
 } from '../../src/comparison/index.ts';
+import { estimateText } from '../../src/comparison/tables.ts';
 import { Generator } from '../../src/random/index.ts';
 import type { Series } from '../../src/report/line-chart.ts';
 
@@ -20,7 +21,7 @@ interface Run {
   /** Mean return of the episodes that ended in the last tenth of the run. */
   readonly score: number;
   readonly minutes: number;
-  /** Of the network at the end, by layer: means over units of the length of v or the plain kernel, and of g^2/||v||^2. */
+  /** The layers at the end of the run: means over units of the length of v or the plain kernel, and of g^2/||v||^2. */
   readonly layers: Readonly<Record<string, { readonly length: number; readonly rateFactor?: number }>>;
   /** Mean returns of the episodes that ended since the step before; null where none did. */
   readonly curve: readonly (number | null)[];
@@ -72,11 +73,11 @@ export function minAtarTable(results: MinAtarResults): string[] {
     games.map((game) => results.runs.filter((run) => run.game === game && isOf(run, arm)).map(({ score }) => score));
   const normalized = (arm: Partial<Run>): Scores =>
     scoresOf(arm).map((scores, i) => scores.map((score) => normalize(games[i], score)));
-  const estimate = (value: number, [low, high]: readonly [number, number]) =>
-    `${value.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
+  const estimate = (value: number, [low, high]: readonly [number, number]) => estimateText({ value, low, high });
+  const plain = normalized(ARMS.none);
   const rows = Object.entries(ARMS).map(([name, arm]) => {
     const scores = normalized(arm);
-    const pair = [scores, normalized(ARMS.none)] as const;
+    const pair = [scores, plain] as const;
     return [
       name,
       ...scoresOf(arm).map(meanAndRange),

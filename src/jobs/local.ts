@@ -9,8 +9,8 @@ import { type ChildOptions, runCommandChild } from './run-command.ts';
 /**
  * Runs jobs as processes of this machine. None is tried again: what ends a process here says why.
  * @param options `atOnce`: at a time, 1 where undefined; several have TensorFlow threads for their share of the cores
- *   each, unless TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS say how many. `nice`: whether they leave the processor to whoever else
- *   wants it.
+ *   each, unless TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS say how many. `nice`: whether they leave the
+ *   processor to whoever else wants it.
  */
 export function localExecutor({ atOnce = 1, nice = false }: { atOnce?: number; nice?: boolean } = {}): Executor {
   const env = atOnce === 1 ? {} : threadsEach(Math.max(1, Math.floor(availableParallelism() / atOnce)));

@@ -41,11 +41,11 @@ export interface WatchedSteps {
   readonly from: number;
   readonly actions: readonly number[];
   readonly rewards: readonly number[];
-  /** Of each step its values, one an action. */
+  /** The values of each step, one for each action. */
   readonly values: readonly (readonly number[])[];
-  /** Of each step the one that its episode began with. */
+  /** The step that the episode of each step began with. */
   readonly starts: readonly number[];
-  /** Of each step what the agent saw, where that is a short row of numbers. */
+  /** What the agent saw at each step, where that is a short row of numbers. */
   readonly observations: readonly (readonly number[])[] | null;
 }
 

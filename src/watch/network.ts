@@ -52,7 +52,7 @@ export class WatchedNetwork {
     return this.inBatches(states, (batch) => definition.actionValues(this.network, this.tensor(batch), settings));
   }
 
-  /** Of each state its distributions, [actions, count]; empty where the agent has none. */
+  /** The distributions of each state, [actions, count]; empty where the agent has none. */
   distributions(states: FrameArray): Float32Array[] {
     return this.inBatches(states, (batch) => this.distributionsOf(this.tensor(batch)));
   }
