@@ -46,13 +46,25 @@ export async function runJobs(jobs: readonly Job[], options: RunnerOptions): Pro
   const progress = progressOf(open.length);
   const running = new Set<Job>();
   let [begun, done] = [0, 0];
-  const queue = open.values();
+  const queue = [...open];
   const tellEnd = new Map<string, () => void>();
   const ends = new Map(open.map(([{ name }]) => [name, new Promise<void>((tell) => tellEnd.set(name, tell))]));
+  const ended = new Set<string>();
+  /** The end that a job waits for, where that is still to come. */
+  const awaited = (job: Job) =>
+    job.kind === 'question' && job.after !== undefined && !ended.has(job.after) ? ends.get(job.after) : undefined;
+  /** Takes the first job that waits for no other one, when there is one; undefined: none is left. */
+  const take = async () => {
+    while (queue.length > 0 && !signal.aborted) {
+      const ready = queue.findIndex(([job]) => awaited(job) === undefined);
+      if (ready !== -1) return queue.splice(ready, 1)[0];
+      await Promise.race(queue.map(([job]) => awaited(job)));
+    }
+    return undefined;
+  };
   const work = async () => {
-    for (const [job, state] of queue) {
-      if (job.kind === 'question' && job.after !== undefined) await ends.get(job.after);
-      if (signal.aborted) break;
+    for (let taken = await take(); taken !== undefined; taken = await take()) {
+      const [job, state] = taken;
       let startMs = performance.now();
       const failure = await runToItsEnd(job, state, {
         ...{ runsPath, executor, signal, note: progress.note },
@@ -71,6 +83,7 @@ export async function runJobs(jobs: readonly Job[], options: RunnerOptions): Pro
         },
       }).finally(() => {
         running.delete(job);
+        ended.add(job.name);
         tellEnd.get(job.name)?.();
       });
       if (signal.aborted) break;

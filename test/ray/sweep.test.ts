@@ -24,6 +24,8 @@ beforeAll(async () => {
   if (!hasRay) return;
   folder = mkdtempSync(join(tmpdir(), 'ray-sweep-'));
   process.env.RAY_AUTH_TOKEN = TOKEN;
+  // With other numbers of threads TensorFlow rounds otherwise: runs there and here are to have the same.
+  Object.assign(process.env, { TF_NUM_INTRAOP_THREADS: '1', TF_NUM_INTEROP_THREADS: '1' });
   cluster = await startCluster(['a', 'b']);
 });
 afterAll(async () => {
