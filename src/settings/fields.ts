@@ -18,6 +18,6 @@ export const sizes = (help: string, unit: string) => z.array(z.int().min(1)).min
 export const seed = wholeNumber('all randomness of the run follows from it', 'integer', 0, 0x7fffffff);
 export const precision = choice(
   'of convolutions and matrix products; bfloat16 is faster on GPUs and CPUs with avx512_bf16 or amx_bf16, ' +
-    'several times slower elsewhere',
-  ['float32', 'bfloat16'],
+    'several times slower elsewhere; auto is bfloat16 on such CPUs and float32 elsewhere, so that numbers differ there',
+  ['float32', 'bfloat16', 'auto'],
 );

@@ -196,6 +196,8 @@ test('--precision bfloat16 reaches the compiled steps, is kept, and is said to b
   const [exact, rounded] = [await firstLoss('float32'), await firstLoss('bfloat16')];
   expect(rounded).not.toBe(exact);
   expect(Math.abs(rounded / exact - 1)).toBeLessThan(0.05);
+  const { hasBfloat16, usesGpu } = loadTensorFlow();
+  expect(await firstLoss('auto')).toBe(hasBfloat16 && !usesGpu ? rounded : exact);
 });
 
 test('--print-config and --help tell of every setting', async () => {

@@ -33,15 +33,19 @@ const training: TrainingJob = {
     ...{ widthMultiplier: 0.5, flowSteps: 0, latentUnits: 4, initializationExamples: 50 },
   },
 };
-const question = (name: string, steps: number): QuestionJob => ({
+const question = (name: string, steps: number, after?: string): QuestionJob => ({
   kind: 'question',
   name,
+  ...(after !== undefined && { after }),
   command: 'reproduce',
   args: ['norm-growth', '--steps', String(steps), '--seeds', '1', '--out', join(runsPath, `${name}-files`)],
 });
 
 /** Runs the jobs and returns what was printed. */
-async function run(jobs: (TrainingJob | QuestionJob)[], signal = new AbortController().signal) {
+async function run(
+  jobs: (TrainingJob | QuestionJob)[],
+  { signal = new AbortController().signal, atOnce = 1 }: { signal?: AbortSignal; atOnce?: number } = {},
+) {
   let text = '';
   const stream = new Writable({
     write(chunk, _encoding, done) {
@@ -51,7 +55,7 @@ async function run(jobs: (TrainingJob | QuestionJob)[], signal = new AbortContro
   }) as unknown as NodeJS.WriteStream;
   const note = (line: string) => void stream.write(`${line}\n`);
   const progressOf = (total: number) => runsProgress(stream, total);
-  const outcome = await runJobs(jobs, { runsPath, executor: localExecutor(), signal, note, progressOf });
+  const outcome = await runJobs(jobs, { runsPath, executor: localExecutor({ atOnce }), signal, note, progressOf });
   return { ...outcome, printed: text };
 }
 
@@ -60,7 +64,7 @@ test('an interrupted run goes on to the numbers of its settings; a finished one 
   const metrics = join(folder, 'metrics.jsonl');
   expect(await stateOf(training, runsPath)).toBe('new');
   const controller = new AbortController();
-  const first = run([training, question('after', 1)], controller.signal);
+  const first = run([training, question('after', 1)], { signal: controller.signal });
   await until('the first epoch was saved', () => existsSync(join(folder, 'checkpoints/10')));
   controller.abort();
   expect(await first).toMatchObject({ interrupted: true, failures: {} });
@@ -113,6 +117,22 @@ test('an answer is kept until the question changes, and a failure does not keep 
   expect(await stateOf(question('right', 2), runsPath)).toBe('new');
   const answer = await readAnswer<{ reproduces: string }>(join(runsPath, 'right.json'));
   expect(answer).toMatchObject({ args: right.args, result: { reproduces: 'norm-growth' } });
+});
+
+test('who has nothing to do takes the next job that waits for no other', async () => {
+  const jobs = [
+    question('first', 2),
+    question('second', 1, 'first'),
+    question('third', 1, 'first'),
+    question('free', 1),
+  ];
+  const { failures, printed: text } = await run(jobs, { atOnce: 2 });
+  expect(failures).toEqual({});
+  const order = Array.from(text.matchAll(/^(\w+): (starts|done)/gm), ([, name, what]) => `${name} ${what}`);
+  expect(order.slice(0, 2)).toEqual(['first starts', 'free starts']);
+  for (const name of ['second', 'third']) {
+    expect(order.indexOf(`${name} starts`)).toBeGreaterThan(order.indexOf('first done'));
+  }
 });
 
 test('Ctrl-C ends the command with exit code 130 and says how to go on', async () => {

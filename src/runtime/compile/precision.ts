@@ -2,8 +2,10 @@ import { type NodeOutput, typeAttribute } from './graph-node.ts';
 import type { CreateNode } from './lowering.ts';
 import { DataType } from './native.ts';
 
-/** What products and convolutions compute with; all else is float32. */
-export type Precision = 'float32' | 'bfloat16';
+/** What products and convolutions compute with; all else is float32. `auto`: what is faster where the program runs. */
+export type Precision = GraphPrecision | 'auto';
+/** What one graph computes with. */
+export type GraphPrecision = 'float32' | 'bfloat16';
 
 const FLOAT32 = typeAttribute(DataType.float32);
 /** DT_BFLOAT16, which tfjs does not have. */

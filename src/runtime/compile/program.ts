@@ -4,7 +4,7 @@ import { nestedCompilation } from './errors.ts';
 import { type GraphNode, placeholderNode, scalarNode } from './graph-node.ts';
 import { checkInputs, withNativeInputs } from './inputs.ts';
 import { type NativeBackend, type NativeTensor, nativeBackend, nativeId, type TypedArray } from './native.ts';
-import type { Precision } from './precision.ts';
+import type { GraphPrecision } from './precision.ts';
 import { type LoadedGraph, loadGraph } from './saved-model.ts';
 import type { InputValue, Program, Step, StepDefinition, StepDefinitions } from './step.ts';
 import { type Trace, trace } from './trace.ts';
@@ -14,7 +14,10 @@ import { assignNode, GraphVariables, readNode } from './variables.ts';
  * The steps as one native graph of the active backend.
  * @throws CompileError when a step cannot be compiled.
  */
-export function compileGraph<D extends StepDefinitions>(definitions: D, precision: Precision): Program<D> | undefined {
+export function compileGraph<D extends StepDefinitions>(
+  definitions: D,
+  precision: GraphPrecision,
+): Program<D> | undefined {
   const backend = nativeBackend();
   if (!backend) return undefined;
   const variables = new GraphVariables();

@@ -21,7 +21,7 @@ import {
   nativeId,
   type TypedArray,
 } from './native.ts';
-import { type Precision, withBfloat16 } from './precision.ts';
+import { type GraphPrecision, withBfloat16 } from './precision.ts';
 import { VariableTracker } from './variable-tracker.ts';
 import type { GraphVariables } from './variables.ts';
 
@@ -55,7 +55,7 @@ export class Recorder {
     step: string,
     variables: GraphVariables,
     tracked: readonly tf.Variable[],
-    precision: Precision,
+    precision: GraphPrecision,
   ) {
     this.backend = backend;
     this.native = backend.binding;

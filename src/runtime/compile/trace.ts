@@ -4,7 +4,7 @@ import * as errors from './errors.ts';
 import { copyNode, type GraphNode, placeholderNode, scalarNode } from './graph-node.ts';
 import { DataType, type NativeBackend, nativeId } from './native.ts';
 import { useOutputs } from './outputs.ts';
-import type { Precision } from './precision.ts';
+import type { GraphPrecision } from './precision.ts';
 import { forbidRandomness } from './randomness.ts';
 import { Recorder } from './recorder.ts';
 import { useNativeReluGradient } from './relu-gradient.ts';
@@ -31,7 +31,7 @@ export function trace(
   step: string,
   definition: StepDefinition,
   variables: GraphVariables,
-  precision: Precision,
+  precision: GraphPrecision,
 ): Trace {
   if (fusedUpdateSink()) throw errors.nestedCompilation(step);
   const tracked = registeredVariables();

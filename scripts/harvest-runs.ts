@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { findAgent } from '../agents/registry.ts';
+import { newCommand, path, runCommand, say, UsageError, wholeNumber } from '../src/cli/index.ts';
+import { type ComparedRun, groupRuns, learningCurve, readComparedRun } from '../src/comparison/runs.ts';
+import { replaceFileWith } from '../src/files/atomic.ts';
+import { eventLine } from '../src/runs/events.ts';
+
+interface Options {
+  out: string;
+  curves?: true;
+  period: number;
+}
+
+/** One line of averages in so many is kept. */
+const KEPT_PROGRESS = 5;
+
+const command = newCommand('harvest-runs', 'Keeps of runs of agents what docs/results.md and its pictures need.')
+  .argument('<run...>', 'run folders')
+  .requiredOption('--out <folder>', 'where: new folders named as the runs, or with --curves a new scores.json', path)
+  .option('--curves', 'one file for all runs, with a curve, a score and the lengths of kernels each')
+  .option('--period <steps>', 'with --curves: agent steps between the points of a curve', wholeNumber(1), 10_000)
+  .addHelpText(
+    'after',
+    `
+Without --curves: config.json, and of metrics.jsonl every episode and every look at the weights, but one in
+${KEPT_PROGRESS} lines of averages.
+
+Examples:
+  harvest-runs runs/Enduro-dqn-fast-seed1 --out docs/results
+  harvest-runs sweep/* --curves --out docs/results/minatar`,
+  )
+  .action(async (folders: string[], { out, curves, period }: Options) => {
+    const runs = await Promise.all(folders.map((folder) => readComparedRun(folder.replace(/(?<=.)\/+$/, ''))));
+    const targets = curves ? [join(out, 'scores.json')] : runs.map((run) => join(out, basename(run.path)));
+    for (const target of targets) if (existsSync(target)) throw new UsageError(`--out ${out}: ${target} exists`);
+    if (curves) await writeCurves(runs, { target: targets[0], out, period });
+    else for (const [i, run] of runs.entries()) await thin(run, targets[i]);
+    for (const target of targets) say(`written: ${target}`);
+  });
+
+await runCommand(command);
+
+async function thin({ path, events }: ComparedRun, target: string): Promise<void> {
+  await mkdir(target, { recursive: true });
+  await copyFile(join(path, 'config.json'), join(target, 'config.json'));
+  let progress = 0;
+  const kept = events.filter(({ kind }) => kind !== 'progress' || progress++ % KEPT_PROGRESS === 0);
+  await replaceFileWith(join(target, 'metrics.jsonl'), async (file) => {
+    await file.writeFile(kept.map((event) => `${JSON.stringify(eventLine(event))}\n`).join(''));
+  });
+}
+
+/** Writes what `draw-results/curves.ts` reads: a line for each run. */
+async function writeCurves(
+  runs: readonly ComparedRun[],
+  { target, out, period }: { target: string; out: string; period: number },
+): Promise<void> {
+  const ignored = [...new Set(runs.flatMap(({ agent }) => findAgent(agent).changeable))];
+  const { differing } = groupRuns(runs, ignored);
+  const last = Math.max(...runs.map(({ lastStep }) => lastStep));
+  const steps = Array.from({ length: Math.max(1, Math.floor(last / period)) }, (_, i) => (i + 1) * period);
+  const lines = runs.map((run) => {
+    const settings = Object.fromEntries(differing.map((key) => [key, run.settings[key]]));
+    const curve = learningCurve(run, steps, 'training').map((value) => (Number.isNaN(value) ? null : rounded(value)));
+    const minutes = Math.round((run.events.at(-1)!.wallSeconds ?? 0) / 6) / 10;
+    const game = run.environment.replace(/^MinAtar\/(\w+)-v\d+$/, '$1');
+    const { seed } = run;
+    return JSON.stringify({ game, ...settings, seed, score: lastScore(run), minutes, layers: layersOf(run), curve });
+  });
+  const text = `{"steps":${JSON.stringify(steps)},"runs":[\n${lines.join(',\n')}\n]}\n`;
+  await mkdir(out, { recursive: true });
+  await replaceFileWith(target, (file) => file.writeFile(text));
+}
+
+/** The mean return of the episodes that ended in the last tenth of the run; null where none did. */
+function lastScore({ events, lastStep }: ComparedRun): number | null {
+  const returns = events.flatMap((event) =>
+    event.kind === 'episode' && event.position > lastStep * 0.9 ? [event.numbers.episodeReturn] : [],
+  );
+  return returns.length === 0 ? null : rounded(returns.reduce((sum, value) => sum + value, 0) / returns.length);
+}
+
+/**
+ * The kernels at the last look: their lengths (of v, where they have weight norm), means over units, and with weight
+ * norm the factor of the learning rate, the mean of g^2 / ||v||^2.
+ */
+function layersOf({ events, settings }: ComparedRun): Record<string, { length: number; rateFactor?: number }> {
+  const looks = events.flatMap(({ kind, numbers }) => (kind === 'diagnostics' ? [numbers as NumbersByName] : []));
+  const numbers = looks.at(-1) ?? {};
+  return Object.fromEntries(
+    Object.entries(numbers).flatMap(([key, length]) => {
+      const [, layer] = /^(.+)\/kernel\/norm$/.exec(key) ?? [];
+      if (layer === undefined) return [];
+      const rate = settings.normalization === 'none' ? undefined : numbers[`${layer}/kernel/effectiveLearningRate`];
+      const factor = rate === undefined ? {} : { rateFactor: rounded(rate / Number(settings.learningRate)) };
+      return [[layer, { length: rounded(length), ...factor }]];
+    }),
+  );
+}
+
+type NumbersByName = Readonly<Record<string, number>>;
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(4));
+}

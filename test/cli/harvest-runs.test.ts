@@ -1,0 +1,67 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runCommand } from '../processes.ts';
+import { metricsOf } from './run-folder.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'harvest-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const RUNS = ['enduro-nips-seed1', 'enduro-p8-seed1'].map((name) => join('docs/results', name));
+const meanReturn = (run: string, after: number, until: number) => {
+  const ended = metricsOf(run).filter(
+    ({ kind, agentSteps }) => kind === 'episode' && Number(agentSteps) > after && Number(agentSteps) <= until,
+  );
+  return ended.reduce((sum, { episodeReturn }) => sum + Number(episodeReturn), 0) / ended.length;
+};
+
+test('of each run every episode and look at the weights is kept, and one in five lines of averages', async () => {
+  const out = join(folder, 'thin');
+  const { code, stderr } = await runCommand('harvest-runs', `${RUNS[0]}/`, RUNS[1], '--out', out);
+  expect(code, stderr).toBe(0);
+  expect(readdirSync(out).sort()).toEqual(['enduro-nips-seed1', 'enduro-p8-seed1']);
+  for (const run of RUNS) {
+    const kept = join(out, run.slice('docs/results/'.length));
+    expect(readFileSync(join(kept, 'config.json'))).toEqual(readFileSync(join(run, 'config.json')));
+    const [all, thinned] = [run, kept].map((path) => metricsOf(path));
+    const isProgress = ({ kind }: { kind: unknown }) => kind === 'progress';
+    expect(thinned.filter((line) => !isProgress(line))).toEqual(all.filter((line) => !isProgress(line)));
+    expect(thinned.filter(isProgress)).toEqual(all.filter(isProgress).filter((_, i) => i % 5 === 0));
+  }
+  const before = readFileSync(join(out, 'enduro-nips-seed1/metrics.jsonl'), 'utf8');
+  const again = await runCommand('harvest-runs', RUNS[0], '--out', out);
+  expect([again.code, again.stderr]).toEqual([
+    2,
+    expect.stringMatching(/^harvest-runs: --out .+thin: .+enduro-nips-seed1 exists\n$/),
+  ]);
+  expect(readFileSync(join(out, 'enduro-nips-seed1/metrics.jsonl'), 'utf8')).toBe(before);
+});
+
+test('curves of several runs are one file, with what differs in their settings', async () => {
+  const out = join(folder, 'curves');
+  const { code, stderr } = await runCommand(
+    ...['harvest-runs', ...RUNS, '--out', out, '--curves', '--period', '50000'],
+  );
+  expect(code, stderr).toBe(0);
+  const { steps, runs } = JSON.parse(readFileSync(join(out, 'scores.json'), 'utf8'));
+  expect(steps.slice(0, 2)).toEqual([50_000, 100_000]);
+  expect(
+    runs.map(({ game, seed, updatePeriodSteps }: Record<string, unknown>) => [game, seed, updatePeriodSteps]),
+  ).toEqual([
+    ['enduro', 1, 4],
+    ['enduro', 1, 8],
+  ]);
+  for (const [i, { curve, score, layers }] of runs.entries()) {
+    expect(curve).toHaveLength(steps.length);
+    for (const k of [1, 3]) {
+      expect(curve[k]).toBeCloseTo(meanReturn(RUNS[i], steps[k - 1], steps[k]), 0);
+    }
+    const last = Number(metricsOf(RUNS[i]).at(-1)!.agentSteps);
+    expect(score).toBeCloseTo(meanReturn(RUNS[i], last * 0.9, last), 0);
+    for (const layer of Object.values<Record<string, number>>(layers)) expect(layer.length).toBeGreaterThan(0);
+  }
+});
