@@ -5,7 +5,10 @@ import { replaceFileWith } from '../src/files/atomic.ts';
 import { lineChart, type Point, type Series } from '../src/report/line-chart.ts';
 import { readEvents } from '../src/runs/index.ts';
 import { trainingScore } from '../src/runs/training-score.ts';
-import { curvesOf, gamesOf, layersTable, minAtarTable, readMinAtar } from './draw-results/minatar.ts';
+import { ARMS, layersTable, minAtarTable } from './draw-results/minatar.ts';
+import { curvesOf, gamesOf, readScores } from './draw-results/scores.ts';
+import { evaluationsTable, tableCurves } from './draw-results/table-dqn.ts';
+import { GAMES } from './reproduce/parts/dqn-runs.ts';
 
 /** Names of series by their folders in docs/results, in the order of the legend. */
 type Runs = Readonly<Record<string, string>>;
@@ -115,17 +118,27 @@ command.action(async () => {
       series: await growth('enduro-p8-seed1', quantity),
     });
   }
-  const minAtar = await readMinAtar();
+  const minAtar = await readScores('minatar');
   for (const game of gamesOf(minAtar)) {
     await draw(`minatar-${game.toLowerCase()}`, {
       title: `MinAtar ${game}: training returns, mean of three seeds and their range`,
       description: `Returns in ${game} over agent steps with five normalizations of the Q-network.`,
       x: { label: 'thousand agent steps' },
       y: { label: 'return' },
-      series: curvesOf(minAtar, game),
+      series: curvesOf(minAtar, game, ARMS),
     });
   }
-  await writeResult(`${[...minAtarTable(minAtar), '', ...layersTable(minAtar)].join('\n')}\n`);
+  const table = await readScores('table-dqn');
+  for (const game of gamesOf(table)) {
+    await draw(`table-dqn-${game}`, {
+      title: `${GAMES[game].name}: training returns of three arms (seed 1)`,
+      description: `Returns in ${GAMES[game].name} over agent steps, and two published curves of Dopamine in grey.`,
+      ...score,
+      series: tableCurves(table, game),
+    });
+  }
+  const tables = [await evaluationsTable(), minAtarTable(minAtar), layersTable(minAtar)];
+  await writeResult(`${tables.map((rows) => rows.join('\n')).join('\n\n')}\n`);
 });
 
 await runCommand(command);

@@ -1,5 +1,6 @@
 import { humanNormalizedScore } from '../evaluation/human-scores.ts';
 import { Generator } from '../random/index.ts';
+import { mean } from '../report/statistics.ts';
 import {
   bestEvaluation,
   type ComparedRun,
@@ -212,8 +213,4 @@ function createNormalizer(runs: readonly ComparedRun[], grid: readonly number[],
       return high > low ? (value - low) / (high - low) : 1;
     },
   };
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,6 +1,6 @@
 // Statistics of a few runs on several environments, as Agarwal et al. 2021 ("Deep reinforcement learning at the edge of
 // the statistical precipice", arXiv:2108.13264) recommend them and their package rliable computes them.
-import { quantile } from '../report/statistics.ts';
+import { mean, quantile } from '../report/statistics.ts';
 
 /** Normalised scores: a list for each environment, with one score of each run. */
 export type Scores = readonly (readonly number[])[];
@@ -73,8 +73,4 @@ export function bootstrapInterval<const G extends readonly Scores[]>(
   }).sort((a, b) => a - b);
   const tail = (1 - confidence) / 2;
   return [quantile(values, tail), quantile(values, 1 - tail)];
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -19,6 +19,11 @@ export function summarize(values: readonly number[]): Summary {
   };
 }
 
+/** The arithmetic mean; NaN of nothing. */
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** Interpolated linearly between order statistics, as NumPy does by default (Hyndman and Fan 1996, definition 7). */
 export function quantile(sorted: readonly number[], share: number): number {
   const position = (sorted.length - 1) * share;

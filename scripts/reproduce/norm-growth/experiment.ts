@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs';
 import { createOptimizer, type NamedVariable, type OptimizerConfig } from '../../../src/optimizers/index.ts';
 import { deriveSeed, Generator } from '../../../src/random/index.ts';
+import { mean } from '../../../src/report/statistics.ts';
 import { compile, type StepDefinitions } from '../../../src/runtime/compile/index.ts';
 import { assignEffectiveWeights, dataDependentInit, dense, unitNorms } from '../../../src/weightnorm/index.ts';
 
@@ -250,8 +251,4 @@ function trainable(model: tf.LayersModel): NamedVariable[] {
 
 function weightsNamed(variables: readonly NamedVariable[], name: string): tf.Variable[] {
   return variables.filter((named) => named.name.endsWith(`/${name}`)).map(({ variable }) => variable);
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

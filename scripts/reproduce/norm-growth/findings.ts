@@ -1,3 +1,4 @@
+import { mean } from '../../../src/report/statistics.ts';
 import type { Measurement, Parameterisation } from './experiment.ts';
 import type { Plan } from './plan.ts';
 
@@ -156,10 +157,6 @@ export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length / 2;
   return (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function finite(value: number): number | null {

@@ -1,0 +1,57 @@
+// Curves and scores of many runs in one file, as `harvest-runs --curves` writes it.
+import { readFile } from 'node:fs/promises';
+import type { Series } from '../../src/report/line-chart.ts';
+import { mean } from '../../src/report/statistics.ts';
+
+export interface Run {
+  readonly game: string;
+  readonly normalization: string;
+  readonly initialization?: string;
+  readonly weightProjection?: string;
+  readonly layerNorm?: string;
+  readonly seed: number;
+  /** Mean return of the episodes that ended in the last tenth of the run. */
+  readonly score: number;
+  readonly minutes: number;
+  /** The layers at the end of the run: means over units of the length of v or the plain kernel, and of g^2/||v||^2. */
+  readonly layers: Readonly<Record<string, { readonly length: number; readonly rateFactor?: number }>>;
+  /** Mean returns of the episodes that ended since the step before; null where none did. */
+  readonly curve: readonly (number | null)[];
+}
+
+/** What sets arms apart, by their names in a legend, in the order of a table. */
+export type Arms = Readonly<Record<string, Partial<Run>>>;
+
+export interface Scores {
+  /** Agent steps of the points of all curves. */
+  readonly steps: readonly number[];
+  readonly runs: readonly Run[];
+}
+
+export async function readScores(name: string): Promise<Scores> {
+  return JSON.parse(await readFile(`docs/results/${name}/scores.json`, 'utf8'));
+}
+
+export const gamesOf = ({ runs }: Scores) => [...new Set(runs.map(({ game }) => game))];
+
+export const isOf = (run: Run, arm: Partial<Run>) =>
+  Object.entries(arm).every(([key, value]) => run[key as keyof Run] === value);
+
+/** A line for each arm: the mean of its seeds, from the lowest to the highest where there are several. */
+export function curvesOf({ steps, runs }: Scores, game: string, arms: Arms): Series[] {
+  return Object.entries(arms).map(([name, arm]) => {
+    const curves = runs.filter((run) => run.game === game && isOf(run, arm)).map(({ curve }) => curve);
+    const points = steps.flatMap((step, i) => {
+      const values = curves.flatMap((curve) => curve[i] ?? []);
+      if (values.length === 0) return [];
+      const band = curves.length > 1 && { low: Math.min(...values), high: Math.max(...values) };
+      return [{ x: step / 1000, y: mean(values), ...band }];
+    });
+    return { name, points };
+  });
+}
+
+/** Rows of a table in Markdown, the heading first. */
+export function markdown([heading, ...rows]: readonly (readonly string[])[]): string[] {
+  return [heading, heading.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`);
+}
