@@ -91,9 +91,9 @@ export function agentJobs(choice: Choice): ArmJobs[] {
         kind: 'training',
         name,
         command: 'train-agent',
-        base: { preset },
+        base: { preset, game },
         settings: {
-          ...{ game, seed, ...ARMS[arm].settings, replayCompression: 'delta' },
+          ...{ seed, ...ARMS[arm].settings, replayCompression: 'delta' },
           ...(preset === PAPER_PRESET ? { learningRate: PAPER_RATES[ARMS[arm].settings.normalization] } : {}),
           ...settings,
           ...{ checkpointPeriodSteps: steps / evaluations, keepCheckpoints: evaluations },
