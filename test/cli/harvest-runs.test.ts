@@ -14,7 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const RUNS = ['enduro-nips-seed1', 'enduro-p8-seed1'].map((name) => join('docs/results', name));
 const meanReturn = (run: string, after: number, until: number) => {
   const ended = metricsOf(run).filter(
-    ({ kind, agentSteps }) => kind === 'episode' && Number(agentSteps) > after && Number(agentSteps) <= until,
+    ({ kind, agentSteps }) => String(kind) === 'episode' && Number(agentSteps) > after && Number(agentSteps) <= until,
   );
   return ended.reduce((sum, { episodeReturn }) => sum + Number(episodeReturn), 0) / ended.length;
 };
@@ -28,7 +28,7 @@ test('of each run every episode and look at the weights is kept, and one in five
     const kept = join(out, run.slice('docs/results/'.length));
     expect(readFileSync(join(kept, 'config.json'))).toEqual(readFileSync(join(run, 'config.json')));
     const [all, thinned] = [run, kept].map((path) => metricsOf(path));
-    const isProgress = ({ kind }: { kind: unknown }) => kind === 'progress';
+    const isProgress = ({ kind }: Record<string, number>) => String(kind) === 'progress';
     expect(thinned.filter((line) => !isProgress(line))).toEqual(all.filter((line) => !isProgress(line)));
     expect(thinned.filter(isProgress)).toEqual(all.filter(isProgress).filter((_, i) => i % 5 === 0));
   }

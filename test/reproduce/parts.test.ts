@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dqnPresets } from '../../agents/dqn/presets.ts';
+import { findAgent } from '../../agents/registry.ts';
 import { deviationTable } from '../../scripts/reproduce/deviations.ts';
 import { curveOf, readEpochs, wallSecondsOf } from '../../scripts/reproduce/metrics.ts';
-import { type Choice, type Part, seedsOf } from '../../scripts/reproduce/part.ts';
+import { BUDGETS, type Choice, type Part, seedsOf } from '../../scripts/reproduce/part.ts';
 import { figure1 } from '../../scripts/reproduce/parts/figure1.ts';
 import { figureDraw, figureVae, figureVaeCifar } from '../../scripts/reproduce/parts/figures.ts';
 import { groups } from '../../scripts/reproduce/parts/index.ts';
@@ -189,7 +190,7 @@ describe('the parts', () => {
       expect(settings.learningRate).toBe(settings.normalization === 'none' ? 1e-4 : 3e-4);
     }
     for (const { base, settings } of trainingIn({ ...choice, budget: 'hours' })) {
-      expect(base).toEqual({ preset: 'fast' });
+      expect(base).toMatchObject({ preset: 'fast' });
       expect(settings).not.toHaveProperty('learningRate'); // the same for all
     }
     const { tables, found } = await resultsOf(tableDqn, choice, errors());
@@ -235,6 +236,20 @@ describe('the parts', () => {
       ['setting', 'paper', 'here'],
       ['none', '', ''],
     ]);
+  });
+
+  // Else a run that was begun would be refused as one with other settings.
+  test('what a run is asked for is what its folder says, letter by letter', () => {
+    for (const budget of BUDGETS) {
+      const choice = choiceIn(root, { budget });
+      for (const job of groups.all.parts.flatMap((part) => (part.budgets.includes(budget) ? part.jobs(choice) : []))) {
+        if (job.kind !== 'training') continue;
+        const { agent, task, preset, recipe, ...named } = job.base;
+        const definition = job.command === 'train-agent' ? findAgent(agent ?? 'dqn') : findTask(task);
+        const { settings } = resolveSettings<object>(definition, preset ?? recipe, { ...named, ...job.settings });
+        expect(settings, job.name).toMatchObject(job.settings);
+      }
+    }
   });
 
   test('--seeds replaces the count of the budget', () => {
