@@ -230,7 +230,7 @@ async function prepare(
         folder?.unlock();
       },
     });
-    recovery.save = () => run.save();
+    recovery.save = () => run.save({ interim: true });
     onStart?.({ agent: made, settings, env });
     return run;
   } catch (error) {

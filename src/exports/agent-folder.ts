@@ -29,5 +29,7 @@ export async function writeAgentFolder(folder: string, { description, step, netw
     name,
     half ? halfTensor({ name, shape, data: data as Float32Array }) : { dtype: 'F32' as const, shape, data },
   ]);
-  await new Checkpoints(folder).write(step, 1, (made) => writeNetworkAlone(made, Object.fromEntries(tensors)));
+  await new Checkpoints(folder).write(step, { keep: 1 }, (made) =>
+    writeNetworkAlone(made, Object.fromEntries(tensors)),
+  );
 }

@@ -15,6 +15,14 @@ export interface Checkpoint {
   readonly path: string;
 }
 
+/** What stays when a checkpoint is written. */
+export interface Kept {
+  /** The newest checkpoints that stay. */
+  readonly keep: number;
+  /** The step of an older one that does not, where there is one. */
+  readonly superseded?: number | undefined;
+}
+
 /** SHA-256 of each file of a checkpoint but this one, in hexadecimal, by its path in the folder. */
 const CHECKSUMS_FILE = 'checksums.json';
 /** A file that checkpoints of version 0.1.0 have, and no later one: they kept no checksums. */
@@ -88,7 +96,7 @@ export class Checkpoints {
 
   /** Keeps a checkpoint of another folder here, and none else: its files are the same on the disk where that can be. */
   async keepOnly({ step, path }: Checkpoint): Promise<string> {
-    return this.write(step, 1, async (folder) => {
+    return this.write(step, { keep: 1 }, async (folder) => {
       for (const name of await filesIn(path)) {
         await mkdir(dirname(join(folder, name)), { recursive: true });
         await link(join(path, name), join(folder, name)).catch(() => copyFile(join(path, name), join(folder, name)));
@@ -98,11 +106,11 @@ export class Checkpoints {
 
   /**
    * Writes a checkpoint with `write`, which fills an empty folder, and renames it in: it is there whole or not at all.
-   * Only then are older ones removed, but for the newest `keep`. A whole one of the same step stays as it is, since the
+   * Only then are older ones removed: the superseded one, and all but the newest `keep`. A whole one of the same step stays as it is, since the
    * state at a step is always the same.
    * @returns Its path.
    */
-  async write(step: number, keep: number, write: (folder: string) => Promise<void>): Promise<string> {
+  async write(step: number, { keep, superseded }: Kept, write: (folder: string) => Promise<void>): Promise<string> {
     const target = join(this.path, String(step));
     await mkdir(this.path, { recursive: true });
     if (existsSync(target) && (await isWhole(target))) return target;
@@ -122,7 +130,10 @@ export class Checkpoints {
       await rm(temporary, { recursive: true, force: true });
       throw error;
     }
-    for (const { path } of (await this.list()).slice(0, -keep)) await rm(path, { recursive: true, force: true });
+    const others = (await this.list()).filter((other) => other.step !== superseded);
+    const outdated = others.slice(0, -keep).map((other) => other.path);
+    if (superseded !== undefined) outdated.push(join(this.path, String(superseded)));
+    for (const path of outdated) await rm(path, { recursive: true, force: true });
     return target;
   }
 }

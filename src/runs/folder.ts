@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { replaceFileWith } from '../files/atomic.ts';
 import { DamagedFileError, FileError, isSystemError, withFile } from '../files/errors.ts';
 import { makeFolder } from '../files/make-folder.ts';
-import { type Checkpoint, Checkpoints } from './checkpoints.ts';
+import { type Checkpoint, Checkpoints, type Kept } from './checkpoints.ts';
 import { parseDescription, type RunDescription } from './description.ts';
 import { RunFolderError } from './errors.ts';
 import { checkLock, lockRun, unlockRun } from './lock.ts';
@@ -109,14 +109,14 @@ export class RunFolder {
 
   /**
    * Writes a checkpoint of what is trained and of the loop.
-   * @param keep The newest checkpoints that stay.
+   * @param kept `keep`: the newest checkpoints that stay; `superseded`: the step of one that does not.
    * @returns Its path.
    * @throws DivergedError where a number of the state is not finite; RunFolderError where another process has taken the
    *   folder over.
    */
   writeCheckpoint(
     step: number,
-    keep: number,
+    kept: Kept,
     {
       trainable,
       loop,
@@ -129,7 +129,7 @@ export class RunFolder {
   ): Promise<string> {
     checkLock(this.path);
     return withFile(this.path, 'the checkpoint cannot be written', () =>
-      this.checkpoints.write(step, keep, async (temporary) => {
+      this.checkpoints.write(step, kept, async (temporary) => {
         await writeState(temporary, trainable.getState(), loop);
         await saveExtras?.(temporary);
       }),

@@ -82,6 +82,8 @@ export class Run<S extends RunStep = RunStep> implements AsyncIterable<S> {
   private ended = false;
   private checkpointPath: string | undefined;
   private savedAt = -1;
+  /** Where the newest checkpoint was written, if that makes way for the next one. */
+  private interimAt: number | undefined;
   /** Saves follow one another: a fault of the environments and a request to stop may come together. */
   private saving: Promise<void> = Promise.resolve();
 
@@ -96,6 +98,7 @@ export class Run<S extends RunStep = RunStep> implements AsyncIterable<S> {
     this.latest = structuredClone(state?.latest) ?? {};
     this.startMs = performance.now() - (state?.wallSeconds ?? 0) * 1000;
     this.reportedAt = state?.reportedAt ?? trainable.position;
+    this.interimAt = state?.interim ? trainable.position : undefined;
     this.speed = new Speedometer(trainable.position);
     for (const tracker of trackers) {
       const stored = tracker.name === undefined ? undefined : state?.trackers[tracker.name];
@@ -136,9 +139,12 @@ export class Run<S extends RunStep = RunStep> implements AsyncIterable<S> {
     for (const tracker of this.trackers) await tracker.onEvent?.(whole, this);
   }
 
-  /** Writes a checkpoint, where the run has a folder. */
-  save(): Promise<void> {
-    this.saving = this.saving.catch(() => {}).then(() => this.saveNow());
+  /**
+   * Writes a checkpoint, where the run has a folder.
+   * @param interim Whether it makes way for the next one: so those of a period stay, however often a run is stopped.
+   */
+  save({ interim = false }: { interim?: boolean } = {}): Promise<void> {
+    this.saving = this.saving.catch(() => {}).then(() => this.saveNow(interim));
     return this.saving;
   }
 
@@ -229,14 +235,19 @@ export class Run<S extends RunStep = RunStep> implements AsyncIterable<S> {
     await this.emit({ kind: 'progress', numbers: { ...this.now, ...rate, ...means, ...this.options.measure?.() } });
   }
 
-  private async saveNow(): Promise<void> {
+  private async saveNow(interim: boolean): Promise<void> {
     const { folder, position, trainable } = this;
-    if (folder === undefined || this.savedAt === position) return;
+    if (folder === undefined) return;
+    if (this.savedAt === position) {
+      if (!interim) this.interimAt = undefined;
+      return;
+    }
     const loop: LoopState = {
       formatVersion: 2,
       wallSeconds: this.wallSeconds,
       reportedAt: this.reportedAt,
       ...(this.options.settings && { settings: { ...this.options.settings } }),
+      ...(interim && { interim }),
       sums: this.means.sums,
       latest: this.latest,
       trackers: {},
@@ -244,15 +255,18 @@ export class Run<S extends RunStep = RunStep> implements AsyncIterable<S> {
     for (const tracker of this.trackers) {
       if (tracker.name !== undefined && tracker.getState) loop.trackers[tracker.name] = tracker.getState();
     }
-    const { keepCheckpoints = 3, saveExtras } = this.options;
+    const { keepCheckpoints: keep = 3, saveExtras } = this.options;
     let path: string;
     try {
-      path = await folder.writeCheckpoint(position, keepCheckpoints, { trainable, loop, saveExtras });
+      const superseded = this.interimAt === position ? undefined : this.interimAt;
+      const kept = { keep, superseded };
+      path = await folder.writeCheckpoint(position, kept, { trainable, loop, saveExtras });
     } catch (error) {
       throw error instanceof DivergedError ? await this.diverged(error.text) : error;
     }
     this.checkpointPath = path;
     this.savedAt = position;
+    this.interimAt = interim ? position : undefined;
     for (const tracker of this.trackers) await tracker.onCheckpoint?.(path, this);
   }
 
@@ -269,7 +283,7 @@ export class Run<S extends RunStep = RunStep> implements AsyncIterable<S> {
     const problem = await firstFailure([
       async () => {
         if (failure !== undefined) await this.saveAfter(failure.error);
-        else if (this.started) await this.save();
+        else if (this.started) await this.save({ interim: this.position < this.total });
       },
       async () => {
         // After the checkpoint, which does not know of this line: a resumed run goes on with the period.
@@ -287,7 +301,7 @@ export class Run<S extends RunStep = RunStep> implements AsyncIterable<S> {
     if (folder === undefined || failure instanceof DivergedError || !trainable.canBeSaved) return;
     const { note } = this.options;
     try {
-      await this.save();
+      await this.save({ interim: true });
       note?.(`saved at ${trainable.unit.singular} ${position}: the run can be resumed from there`);
     } catch (error) {
       note?.(`nothing could be saved: ${(error as Error).message}`);

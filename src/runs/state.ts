@@ -39,6 +39,8 @@ const loopSchema = z.strictObject({
   reportedAt: z.int().min(0),
   /** The settings of config.json, which a resumed run must still have. */
   settings: z.record(z.string(), z.unknown()).optional(),
+  /** Whether the checkpoint came of a stop or a fault, and makes way for the next one. */
+  interim: z.literal(true).optional(),
   /** What was gathered since the last line of means. */
   sums,
   /** The numbers of the newest event of each kind. */

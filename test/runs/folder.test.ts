@@ -149,7 +149,7 @@ describe('the lock', () => {
     const parts = { trainable: { getState: () => ({}) }, loop: {} } as unknown as Parameters<
       RunFolder['writeCheckpoint']
     >[2];
-    expect(() => folder.writeCheckpoint(1, 1, parts)).toThrow(
+    expect(() => folder.writeCheckpoint(1, { keep: 1 }, parts)).toThrow(
       `run folder ${path} was taken over by process 42 on the host gpu-7: this process writes no more there`,
     );
     expect(existsSync(join(path, 'checkpoints'))).toBe(false);
@@ -209,7 +209,7 @@ describe('checkpoints', () => {
   test('the newest are kept and found', async () => {
     const { checkpoints } = await RunFolder.create(path, description);
     await expect(checkpoints.find(undefined)).rejects.toThrow('no checkpoint yet');
-    for (const step of [100, 200, 1000]) await checkpoints.write(step, 2, writeMark);
+    for (const step of [100, 200, 1000]) await checkpoints.write(step, { keep: 2 }, writeMark);
     expect((await checkpoints.list()).map((entry) => entry.step)).toEqual([200, 1000]);
     expect((await checkpoints.find(undefined)).step).toBe(1000);
     expect((await checkpoints.find(200)).path).toBe(join(path, 'checkpoints', '200'));
@@ -220,7 +220,7 @@ describe('checkpoints', () => {
     skip(!isLong, 'writes 2 GiB: npm run test:faults');
     const { checkpoints } = await RunFolder.create(path, description);
     // Of zeros that take no room on the disk.
-    await checkpoints.write(100, 1, (target) => {
+    await checkpoints.write(100, { keep: 1 }, (target) => {
       writeFileSync(join(target, 'weights'), '');
       truncateSync(join(target, 'weights'), 2 ** 31 + 1);
       return Promise.resolve();
@@ -230,8 +230,8 @@ describe('checkpoints', () => {
 
   test('one that fails to be written leaves the older ones and no trace', async () => {
     const { checkpoints } = await RunFolder.create(path, description);
-    await checkpoints.write(100, 1, writeMark);
-    const failing = checkpoints.write(200, 1, async (target) => {
+    await checkpoints.write(100, { keep: 1 }, writeMark);
+    const failing = checkpoints.write(200, { keep: 1 }, async (target) => {
       await writeMark(target);
       throw new Error('ENOSPC: no space left on device');
     });
@@ -241,16 +241,16 @@ describe('checkpoints', () => {
 
   test('what a killed process left of one is not taken for one, and goes with the next', async () => {
     const { checkpoints } = await RunFolder.create(path, description);
-    await checkpoints.write(100, 3, writeMark);
+    await checkpoints.write(100, { keep: 3 }, writeMark);
     mkdirSync(join(path, 'checkpoints', '.tmp-killed'));
     expect((await checkpoints.find(undefined)).step).toBe(100);
-    await checkpoints.write(200, 3, writeMark);
+    await checkpoints.write(200, { keep: 3 }, writeMark);
     expect(readdirSync(join(path, 'checkpoints')).sort()).toEqual(['100', '200']);
   });
 
   test.each(['99999999999999999999', '007', 'notes'])('a folder %s among them is none', async (name) => {
     const { checkpoints } = await RunFolder.create(path, description);
-    await checkpoints.write(100, 3, writeMark);
+    await checkpoints.write(100, { keep: 3 }, writeMark);
     mkdirSync(join(path, 'checkpoints', name));
     expect((await checkpoints.find(undefined)).step).toBe(100);
   });
@@ -262,7 +262,7 @@ describe('checkpoints', () => {
       mkdirSync(join(folder, 'network'));
       await writeFile(join(folder, 'network', 'weights.bin'), Uint8Array.of(1, 2, 3));
     };
-    for (const step of [100, 200, 300]) await checkpoints.write(step, 3, nested);
+    for (const step of [100, 200, 300]) await checkpoints.write(step, { keep: 3 }, nested);
     writeFileSync(join(path, 'checkpoints/300/network/weights.bin'), Uint8Array.of(1, 2, 2));
     rmSync(join(path, 'checkpoints/200/mark'));
     const notes: string[] = [];
@@ -287,19 +287,19 @@ describe('checkpoints', () => {
     ],
   ])('one %s is damaged', async (_, damage, problem) => {
     const { checkpoints } = await RunFolder.create(path, description);
-    await checkpoints.write(100, 3, writeMark);
+    await checkpoints.write(100, { keep: 3 }, writeMark);
     damage(join(path, 'checkpoints/100'));
     await expect(checkpoints.find(undefined)).rejects.toThrow(problem);
   });
 
   test('a whole one of the same step stays; a damaged one gives way', async () => {
     const { checkpoints } = await RunFolder.create(path, description);
-    await checkpoints.write(100, 3, writeMark);
+    await checkpoints.write(100, { keep: 3 }, writeMark);
     const other = (folder: string) => writeFile(join(folder, 'other'), 'y');
-    await checkpoints.write(100, 3, other);
+    await checkpoints.write(100, { keep: 3 }, other);
     expect(readdirSync(join(path, 'checkpoints/100')).sort()).toEqual(['checksums.json', 'mark']);
     writeFileSync(join(path, 'checkpoints/100/mark'), 'z');
-    await checkpoints.write(100, 3, other);
+    await checkpoints.write(100, { keep: 3 }, other);
     expect(readdirSync(join(path, 'checkpoints/100')).sort()).toEqual(['checksums.json', 'other']);
   });
 });

@@ -90,6 +90,29 @@ test('what was written after the last checkpoint is written again, once', async 
   expect(metrics(runDir)).toEqual(expected);
 });
 
+test('however often a run is stopped, its periodic checkpoints stay: one of a stop makes way for the next', async () => {
+  const runDir = join(folder, 'run');
+  const made = { steps: 500, checkpointPeriodSteps: 100, keepCheckpoints: 3 };
+  const stops = [130, 150, 310, 390];
+  for (const [i, stop] of stops.entries()) {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const run = await (i === 0 ? train({ ...cartPole, ...made, runDir, signal }) : resume({ runDir, signal }));
+    for await (const { position } of run) if (position === stop) controller.abort();
+    expect((await run.folder!.checkpoints.list()).map(({ step }) => step)).toEqual(
+      [
+        [100, 130],
+        [100, 150],
+        [200, 300, 310],
+        [200, 300, 390],
+      ][i],
+    );
+  }
+  const last = await resume({ runDir });
+  await last.finish();
+  expect((await last.folder!.checkpoints.list()).map(({ step }) => step)).toEqual([300, 400, 500]);
+});
+
 test('an interrupted run saves and can be resumed; a finished one has nothing left to do', async () => {
   const runDir = join(folder, 'run');
   const controller = new AbortController();
