@@ -130,9 +130,10 @@ command.action(async () => {
   }
   const table = await readScores('table-dqn');
   for (const game of gamesOf(table)) {
+    const { name } = GAMES[game.replace('_', '-')];
     await draw(`table-dqn-${game}`, {
-      title: `${GAMES[game].name}: training returns of three arms (seed 1)`,
-      description: `Returns in ${GAMES[game].name} over agent steps, and two published curves of Dopamine in grey.`,
+      title: `${name}: training returns with and without weight norm (seed 1)`,
+      description: `Returns in ${name} over agent steps, and two published curves of Dopamine in grey.`,
       ...score,
       series: tableCurves(table, game),
     });

@@ -34,8 +34,9 @@ export async function readScores(name: string): Promise<Scores> {
 
 export const gamesOf = ({ runs }: Scores) => [...new Set(runs.map(({ game }) => game))];
 
+/** Whether a run is of an arm; a setting that does not differ between the runs of a file is not in it. */
 export const isOf = (run: Run, arm: Partial<Run>) =>
-  Object.entries(arm).every(([key, value]) => run[key as keyof Run] === value);
+  Object.entries(arm).every(([key, value]) => (run[key as keyof Run] ?? value) === value);
 
 /** A line for each arm: the mean of its seeds, from the lowest to the highest where there are several. */
 export function curvesOf({ steps, runs }: Scores, game: string, arms: Arms): Series[] {

@@ -14,18 +14,19 @@ const ARMS: Arms = {
   'data-dep. init': ARMS_OF_TABLE['weight-data'].settings,
 };
 
-/** What `reproduce table-dqn --json` says of a run: the mean and the best return at each checkpoint. */
-interface Evaluations {
-  readonly checkpoints: readonly number[];
-  readonly runs: readonly { game: string; arm: Arm; seed: number; means: number[]; maxima: number[] }[];
+/** What `reproduce table-dqn --json` has of each run in `numbers`: its returns at each checkpoint. */
+interface Evaluated extends Record<'checkpoints' | 'means' | 'minima' | 'maxima', readonly number[]> {
+  readonly game: string;
+  readonly arm: Arm;
+  readonly seed: number;
 }
 
 /** Training scores of the arms, and published ones in grey, up to where the runs ended. */
 export function tableCurves(scores: Scores, game: string): Series[] {
   const last = scores.steps.at(-1)!;
-  const published = publishedCurves(game.replace('-', '_')).filter(({ name }) => PUBLISHED.includes(name));
+  const published = publishedCurves(game).filter(({ name }) => PUBLISHED.includes(name));
   return [
-    ...curvesOf(scores, game, ARMS),
+    ...curvesOf(scores, game, ARMS).filter(({ points }) => points.length > 0),
     ...published.map(({ name, points }, i) => ({
       name,
       colour: ['#9a9a9a', '#c4c4c4'][i],
@@ -36,17 +37,20 @@ export function tableCurves(scores: Scores, game: string): Series[] {
 
 /** The table in Markdown: evaluated means at each checkpoint, beside what was published. */
 export async function evaluationsTable(): Promise<string[]> {
-  const { checkpoints, runs }: Evaluations = JSON.parse(await readFile(DATA, 'utf8'));
-  const rows = runs.map(({ game, arm, seed, means, maxima }) => {
-    const { name, paper, mnih } = GAMES[game];
-    const { title, settings } = ARMS_OF_TABLE[arm];
-    return [
-      `${name}, ${title}, seed ${seed}`,
-      ...means.map((value) => value.toFixed(1)),
-      String(Math.max(...maxima)),
-      `${paper[settings.normalization]}${arm === 'none' ? `; ${mnih}` : ''}`,
-    ];
-  });
-  const heading = ['', ...checkpoints.map((step) => step.toLocaleString('en')), 'best episode', 'paper; Mnih et al.'];
+  const runs: Evaluated[] = JSON.parse(await readFile(DATA, 'utf8'));
+  const steps = [...new Set(runs.flatMap(({ checkpoints }) => checkpoints))].sort((a, b) => a - b);
+  const rows = Object.entries(GAMES).flatMap(([game, { name, paper }]) =>
+    runs
+      .filter((run) => run.game === game)
+      .map(({ arm, checkpoints, means, minima, maxima }) => [
+        `${name}, ${ARMS_OF_TABLE[arm].title}`,
+        ...steps.map((step) => {
+          const i = checkpoints.indexOf(step);
+          return i === -1 ? '' : `${means[i]} (${minima[i]} to ${maxima[i]})`;
+        }),
+        String(paper[ARMS_OF_TABLE[arm].settings.normalization]),
+      ]),
+  );
+  const heading = ['', ...steps.map((step) => step.toLocaleString('en')), 'paper, maximum'];
   return markdown([heading, ...rows]);
 }

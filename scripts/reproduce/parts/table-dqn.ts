@@ -88,8 +88,10 @@ async function scoresOf(
   );
   return {
     ...{ game, arm, seed: Number(training.settings.seed) },
-    /** The mean return of each checkpoint. */
+    /** The agent steps of each checkpoint that was evaluated, and its returns. */
+    checkpoints: answers.map(({ result }) => result.checkpointAgentSteps),
     means: answers.map(({ result }) => result.meanReturn),
+    minima: answers.map(({ result }) => result.minReturn),
     maxima: answers.map(({ result }) => result.maxReturn),
     seconds: answers.reduce((sum, { seconds }) => sum + seconds, await wallSecondsOf(join(runsPath, training.name))),
   };
