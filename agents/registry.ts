@@ -17,3 +17,8 @@ export function findAgent(name: string): AnyAgentDefinition {
   if (Object.hasOwn(agents, name)) return agents[name];
   throw unknownName('agent', name, Object.keys(agents));
 }
+
+/** The settings by which runs of these agents may differ and compare as the same, such as their lengths. */
+export function changeableSettings(runs: readonly { readonly agent: string }[]): string[] {
+  return [...new Set(runs.flatMap(({ agent }) => findAgent(agent).changeable))];
+}

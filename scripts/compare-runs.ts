@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InvalidArgumentError } from 'commander';
-import { findAgent } from '../agents/registry.ts';
+import { changeableSettings } from '../agents/registry.ts';
 import { newCommand, path, runCommand, UsageError, wholeNumber, writeResult } from '../src/cli/index.ts';
 import {
   type Comparison,
   compareRuns,
   comparisonLines,
   comparisonPage,
-  readComparedRun,
+  readComparedRuns,
   SCORES,
   type ScoreKind,
 } from '../src/comparison/index.ts';
@@ -49,9 +49,8 @@ Examples:
     if (out !== undefined && !existsSync(dirname(out))) {
       throw new UsageError(`--out ${out}: there is no folder ${dirname(out)}`);
     }
-    const paths = [...new Set(folders.map((folder) => folder.replace(/(?<=.)\/+$/, '')))];
-    const runs = await Promise.all(paths.map(readComparedRun));
-    const ignored = [...new Set(runs.flatMap(({ agent }) => findAgent(agent).changeable))];
+    const runs = await readComparedRuns(folders);
+    const ignored = changeableSettings(runs);
     let comparison: Comparison;
     try {
       comparison = compareRuns(runs, { ignored, score, step, seed });

@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import { newCommand, runCommand, say, writeResult } from '../src/cli/index.ts';
-import { publishedCurves } from '../src/comparison/published-curves.ts';
 import { replaceFileWith } from '../src/files/atomic.ts';
 import { lineChart, type Point, type Series } from '../src/report/line-chart.ts';
 import { readEvents } from '../src/runs/index.ts';
 import { trainingScore } from '../src/runs/training-score.ts';
 import { ARMS, layersTable, minAtarTable } from './draw-results/minatar.ts';
-import { curvesOf, gamesOf, readScores } from './draw-results/scores.ts';
+import { curvesOf, gamesOf, publishedSeries, readScores } from './draw-results/scores.ts';
 import { evaluationsTable, tableCurves } from './draw-results/table-dqn.ts';
 import { GAMES } from './reproduce/parts/dqn-runs.ts';
 
@@ -80,19 +79,12 @@ async function draw(name: string, options: Parameters<typeof lineChart>[0]): Pro
 const command = newCommand('draw-results', 'Draws the pictures of docs/results.md from the data in docs/results.');
 
 command.action(async () => {
-  const published = publishedCurves('enduro')
-    .filter(({ name }) => name === 'Dop. DQN' || name === 'Dop. QR-DQN')
-    .map(({ name, points }, i) => ({
-      name,
-      colour: ['#9a9a9a', '#c4c4c4'][i],
-      points: points.filter(({ step }) => step <= 600_000).map(({ step, mean }) => ({ x: step / 1000, y: mean })),
-    }));
   const score = { x: { label: STEPS }, y: { label: 'score' } };
   await draw('enduro-learning', {
     title: `Enduro with the default settings: training score, mean of ${EPISODES} episodes`,
     description: 'Scores of runs of this project over agent steps, and two published curves of Dopamine in grey.',
     ...score,
-    series: [...(await scoresOf(DEFAULT_SETTINGS)), ...published],
+    series: [...(await scoresOf(DEFAULT_SETTINGS)), ...publishedSeries('enduro', 600_000)],
   });
   await draw('enduro-tried', {
     title: `Enduro: training score, mean of ${EPISODES} episodes (seed 1)`,

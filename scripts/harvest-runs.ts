@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { findAgent } from '../agents/registry.ts';
+import { changeableSettings } from '../agents/registry.ts';
 import { newCommand, path, runCommand, say, UsageError, wholeNumber } from '../src/cli/index.ts';
-import { type ComparedRun, groupRuns, learningCurve, readComparedRun } from '../src/comparison/runs.ts';
+import { type ComparedRun, groupRuns, learningCurve, readComparedRuns } from '../src/comparison/runs.ts';
 import { replaceFileWith } from '../src/files/atomic.ts';
-import { eventLine } from '../src/runs/events.ts';
+import { mean } from '../src/report/statistics.ts';
+import { eventLine, type Numbers } from '../src/runs/events.ts';
 
 interface Options {
   out: string;
@@ -32,7 +33,7 @@ Examples:
   harvest-runs sweep/* --curves --out docs/results/minatar`,
   )
   .action(async (folders: string[], { out, curves, period }: Options) => {
-    const runs = await Promise.all(folders.map((folder) => readComparedRun(folder.replace(/(?<=.)\/+$/, ''))));
+    const runs = await readComparedRuns(folders);
     const targets = curves ? [join(out, 'scores.json')] : runs.map((run) => join(out, basename(run.path)));
     for (const target of targets) if (existsSync(target)) throw new UsageError(`--out ${out}: ${target} exists`);
     if (curves) await writeCurves(runs, { target: targets[0], out, period });
@@ -52,12 +53,12 @@ async function thin({ path, events }: ComparedRun, target: string): Promise<void
   });
 }
 
-/** Writes what `draw-results/curves.ts` reads: a line for each run. */
+/** Writes what `draw-results/scores.ts` reads: a line for each run. */
 async function writeCurves(
   runs: readonly ComparedRun[],
   { target, out, period }: { target: string; out: string; period: number },
 ): Promise<void> {
-  const ignored = [...new Set(runs.flatMap(({ agent }) => findAgent(agent).changeable))];
+  const ignored = changeableSettings(runs);
   const { differing } = groupRuns(runs, ignored);
   const last = Math.max(...runs.map(({ lastStep }) => lastStep));
   const steps = Array.from({ length: Math.max(1, Math.floor(last / period)) }, (_, i) => (i + 1) * period);
@@ -79,7 +80,7 @@ function lastScore({ events, lastStep }: ComparedRun): number | null {
   const returns = events.flatMap((event) =>
     event.kind === 'episode' && event.position > lastStep * 0.9 ? [event.numbers.episodeReturn] : [],
   );
-  return returns.length === 0 ? null : rounded(returns.reduce((sum, value) => sum + value, 0) / returns.length);
+  return returns.length === 0 ? null : rounded(mean(returns));
 }
 
 /**
@@ -87,7 +88,7 @@ function lastScore({ events, lastStep }: ComparedRun): number | null {
  * norm the factor of the learning rate, the mean of g^2 / ||v||^2.
  */
 function layersOf({ events, settings }: ComparedRun): Record<string, { length: number; rateFactor?: number }> {
-  const looks = events.flatMap(({ kind, numbers }) => (kind === 'diagnostics' ? [numbers as NumbersByName] : []));
+  const looks = events.flatMap(({ kind, numbers }) => (kind === 'diagnostics' ? [numbers as Numbers] : []));
   const numbers = looks.at(-1) ?? {};
   return Object.fromEntries(
     Object.entries(numbers).flatMap(([key, length]) => {
@@ -99,8 +100,6 @@ function layersOf({ events, settings }: ComparedRun): Record<string, { length: n
     }),
   );
 }
-
-type NumbersByName = Readonly<Record<string, number>>;
 
 function rounded(value: number): number {
   return Number(value.toPrecision(4));

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parse, YAMLParseError } from 'yaml';
-import { findAgent } from '../agents/registry.ts';
+import { changeableSettings, findAgent } from '../agents/registry.ts';
 import {
   makeGivenFolder,
   newCommand,
@@ -135,7 +135,7 @@ await runCommand(command);
 
 /** Notes in `failures` why there is none. */
 function compare(runs: readonly ComparedRun[], failures: Record<string, string>): Comparison | undefined {
-  const ignored = [...new Set(runs.flatMap(({ agent }) => findAgent(agent).changeable))];
+  const ignored = changeableSettings(runs);
   try {
     return compareRuns(runs, { ignored });
   } catch (error) {

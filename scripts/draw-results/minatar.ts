@@ -23,11 +23,10 @@ export const ARMS: Arms = {
 export function minAtarTable(results: Scores): string[] {
   const games = gamesOf(results);
   const interval = { random: new Generator(1, 'bootstrap') };
-  const normalize = normalizerOf(results);
+  const normalizers = games.map((game) => normalizerOf(results, game));
   const scoresOf = (arm: Partial<Run>) =>
     games.map((game) => results.runs.filter((run) => run.game === game && isOf(run, arm)).map(({ score }) => score));
-  const normalized = (arm: Partial<Run>): ScoresOfGames =>
-    scoresOf(arm).map((scores, i) => scores.map((score) => normalize(games[i], score)));
+  const normalized = (arm: Partial<Run>): ScoresOfGames => scoresOf(arm).map((scores, i) => scores.map(normalizers[i]));
   const estimate = (value: number, [low, high]: readonly [number, number]) => estimateText({ value, low, high });
   const plain = normalized(ARMS.none);
   const rows = Object.entries(ARMS).map(([name, arm]) => {
@@ -71,14 +70,13 @@ const meanAndRange = (values: readonly number[]) =>
   `${round(mean(values))} (${round(Math.min(...values))} to ${round(Math.max(...values))})`;
 
 /** 0 is the lowest and 1 the highest point of a game's curves and scores, since games have units of their own. */
-function normalizerOf({ runs }: Scores): (game: string, score: number) => number {
-  return (game, score) => {
-    const values = runs
-      .filter((run) => run.game === game)
-      .flatMap((run) => [run.score, ...run.curve.filter((value) => value !== null)]);
-    const low = Math.min(...values);
-    return (score - low) / (Math.max(...values) - low);
-  };
+function normalizerOf({ runs }: Scores, game: string): (score: number) => number {
+  const values = runs
+    .filter((run) => run.game === game)
+    .flatMap((run) => [run.score, ...run.curve.filter((value) => value !== null)]);
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  return (score) => (score - low) / (high - low);
 }
 
 const round = (value: number) => String(Number(value.toPrecision(3)));

@@ -1,5 +1,6 @@
 // Curves and scores of many runs in one file, as `harvest-runs --curves` writes it.
 import { readFile } from 'node:fs/promises';
+import { publishedCurves } from '../../src/comparison/published-curves.ts';
 import type { Series } from '../../src/report/line-chart.ts';
 import { mean } from '../../src/report/statistics.ts';
 
@@ -50,6 +51,17 @@ export function curvesOf({ steps, runs }: Scores, game: string, arms: Arms): Ser
     });
     return { name, points };
   });
+}
+
+/** Two curves that Dopamine published, in grey, up to an agent step. */
+export function publishedSeries(game: string, lastStep: number): Series[] {
+  return publishedCurves(game)
+    .filter(({ name }) => name === 'Dop. DQN' || name === 'Dop. QR-DQN')
+    .map(({ name, points }, i) => ({
+      name,
+      colour: ['#9a9a9a', '#c4c4c4'][i],
+      points: points.filter(({ step }) => step <= lastStep).map(({ step, mean }) => ({ x: step / 1000, y: mean })),
+    }));
 }
 
 /** Rows of a table in Markdown, the heading first. */

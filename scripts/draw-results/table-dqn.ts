@@ -1,12 +1,10 @@
 // The runs of `reproduce table-dqn --budget hours`: a curve for each game, and a table of evaluations.
 import { readFile } from 'node:fs/promises';
-import { publishedCurves } from '../../src/comparison/published-curves.ts';
 import type { Series } from '../../src/report/line-chart.ts';
 import { ARMS as ARMS_OF_TABLE, type Arm, GAMES } from '../reproduce/parts/dqn-runs.ts';
-import { type Arms, curvesOf, markdown, type Scores } from './scores.ts';
+import { type Arms, curvesOf, markdown, publishedSeries, type Scores } from './scores.ts';
 
 const DATA = 'docs/results/table-dqn/evaluations.json';
-const PUBLISHED = ['Dop. DQN', 'Dop. QR-DQN'];
 
 const ARMS: Arms = {
   normal: ARMS_OF_TABLE.none.settings,
@@ -23,15 +21,9 @@ interface Evaluated extends Record<'checkpoints' | 'means' | 'minima' | 'maxima'
 
 /** Training scores of the arms, and published ones in grey, up to where the runs ended. */
 export function tableCurves(scores: Scores, game: string): Series[] {
-  const last = scores.steps.at(-1)!;
-  const published = publishedCurves(game).filter(({ name }) => PUBLISHED.includes(name));
   return [
     ...curvesOf(scores, game, ARMS).filter(({ points }) => points.length > 0),
-    ...published.map(({ name, points }, i) => ({
-      name,
-      colour: ['#9a9a9a', '#c4c4c4'][i],
-      points: points.filter(({ step }) => step <= last).map(({ step, mean }) => ({ x: step / 1000, y: mean })),
-    })),
+    ...publishedSeries(game, scores.steps.at(-1)!),
   ];
 }
 

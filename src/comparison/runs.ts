@@ -55,6 +55,12 @@ export async function readComparedRun(path: string): Promise<ComparedRun> {
   };
 }
 
+/** Reads the runs of several folders, one that is named twice once. @throws As `readComparedRun`. */
+export function readComparedRuns(folders: readonly string[]): Promise<ComparedRun[]> {
+  const paths = new Set(folders.map((folder) => folder.replace(/(?<=.)\/+$/, '')));
+  return Promise.all(Array.from(paths, readComparedRun));
+}
+
 /** Settings by which runs of one group may differ: they say where and how often, not how it is learned. */
 const OF_EACH_RUN = ['seed', 'game', 'envId', 'envOptions'];
 

@@ -49,10 +49,8 @@ export async function runJobs(jobs: readonly Job[], options: RunnerOptions): Pro
   const queue = [...open];
   const tellEnd = new Map<string, () => void>();
   const ends = new Map(open.map(([{ name }]) => [name, new Promise<void>((tell) => tellEnd.set(name, tell))]));
-  const ended = new Set<string>();
   /** The end that a job waits for, where that is still to come. */
-  const awaited = (job: Job) =>
-    job.kind === 'question' && job.after !== undefined && !ended.has(job.after) ? ends.get(job.after) : undefined;
+  const awaited = (job: Job) => (job.kind === 'question' && job.after !== undefined ? ends.get(job.after) : undefined);
   /** Takes the first job that waits for no other one, when there is one; undefined: none is left. */
   const take = async () => {
     while (queue.length > 0 && !signal.aborted) {
@@ -83,7 +81,7 @@ export async function runJobs(jobs: readonly Job[], options: RunnerOptions): Pro
         },
       }).finally(() => {
         running.delete(job);
-        ended.add(job.name);
+        ends.delete(job.name);
         tellEnd.get(job.name)?.();
       });
       if (signal.aborted) break;

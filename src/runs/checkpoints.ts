@@ -106,8 +106,8 @@ export class Checkpoints {
 
   /**
    * Writes a checkpoint with `write`, which fills an empty folder, and renames it in: it is there whole or not at all.
-   * Only then are older ones removed: the superseded one, and all but the newest `keep`. A whole one of the same step stays as it is, since the
-   * state at a step is always the same.
+   * Only then are older ones removed: the superseded one, and all but the newest `keep`. A whole one of the same step
+   * stays as it is, since the state at a step is always the same.
    * @returns Its path.
    */
   async write(step: number, { keep, superseded }: Kept, write: (folder: string) => Promise<void>): Promise<string> {

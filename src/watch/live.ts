@@ -76,7 +76,7 @@ export class LiveView implements View {
     if (newer === undefined) return;
     this.network.dispose();
     this.network = newer;
-    // Of the steps so far this network knows nothing.
+    // This network knows nothing of the steps so far.
     this.forgetBefore(this.tape.end);
   }
 

@@ -57,7 +57,7 @@ describe.each(Object.keys(agents))('%s', (agent) => {
     return { whole, broken };
   }
 
-  test('has learning-rate schedules and projects weights, and goes on with the rates and lengths of its beginning', async () => {
+  test('has learning-rate schedules and projections, and goes on with the rates and lengths of its start', async () => {
     const given: TrainOptions = {
       ...{ learningRate: 0.01, learningRateSchedule: 'cosine', learningRateEnd: 1e-3, learningRateWarmupSteps: 80 },
       ...{ weightProjection: 'gain', weightProjectionPeriodUpdates: 2, normalization: 'weight' },

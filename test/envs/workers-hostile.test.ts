@@ -95,7 +95,7 @@ describe('whoever has no key', () => {
         await socket.send(message);
     }
     for (const socket of [plain, stranger, mistaken]) await expect(socket.receive()).rejects.toThrow();
-    // Of raw bytes there come those that any ZeroMQ peer sends first, and none of this program's words.
+    // Raw bytes get those that any ZeroMQ peer sends first, and none of this program's words.
     for (const words of [greeting, Buffer.from('GET / HTTP/1.1\r\n\r\n'), Buffer.from(joinMessage(PROTOCOL_VERSION))]) {
       const heard = await talk(portOf(address), words);
       expect(heard.length).toBeLessThanOrEqual(128);

@@ -190,7 +190,7 @@ rayTest('the lock of a lost attempt on another host does not keep the next one o
   const [{ submission_id: id }] = await attemptsAt(out, runs[0]);
   const lock = { host: 'node-7', space: 'x', pid: 4242, started: '1', since: new Date().toISOString() };
   const at = id.lastIndexOf('.');
-  // Of somebody else: refused. Of the attempt before this one: that is over.
+  // A lock of somebody else is refused; that of the attempt before this one is over.
   writeFileSync(join(runDir, 'run.lock'), JSON.stringify(lock));
   const refused = await runCommand('sweep', ...args, ...onRay());
   expect(refused.code, refused.stderr).toBe(1);

@@ -219,7 +219,7 @@ describe('checkpoints', () => {
   test('may be larger than the 2 GiB that Node.js reads at once', async ({ skip }) => {
     skip(!isLong, 'writes 2 GiB: npm run test:faults');
     const { checkpoints } = await RunFolder.create(path, description);
-    // Of zeros that take no room on the disk.
+    // Its zeros take no room on the disk.
     await checkpoints.write(100, { keep: 1 }, (target) => {
       writeFileSync(join(target, 'weights'), '');
       truncateSync(join(target, 'weights'), 2 ** 31 + 1);

@@ -149,7 +149,7 @@ test('a data-dependent initialisation comes before the first update and the copy
   ]);
 });
 
-test('the learning rate follows the agent step of each update, from the start of learning to the end of the run', async () => {
+test('the learning rate follows the agent step of each update, from the start of learning to the end', async () => {
   const schedule = { learningRate: 1, learningRateSchedule: 'linear', learningRateEnd: 0.5, steps: 10 } as const;
   const { agent, tape } = taped({ ...settings, ...schedule });
   const rates: number[] = [];

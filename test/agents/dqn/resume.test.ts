@@ -90,7 +90,7 @@ test('what was written after the last checkpoint is written again, once', async 
   expect(metrics(runDir)).toEqual(expected);
 });
 
-test('however often a run is stopped, its periodic checkpoints stay: one of a stop makes way for the next', async () => {
+test('periodic checkpoints stay however often a run is stopped: one of a stop makes way', async () => {
   const runDir = join(folder, 'run');
   const made = { steps: 500, checkpointPeriodSteps: 100, keepCheckpoints: 3 };
   const stops = [130, 150, 310, 390];

@@ -112,7 +112,7 @@ function taped(given: Partial<PqnSettings> = {}, explores: (lane: number) => boo
 
 const acting = (epsilon: number) => ['act', 'values 0.5,1.5', `explore ${epsilon}`, 'send 7,8 then 5,6'];
 
-test('a step acts, sends, receives and stores; the one that fills the rollout values its end and then learns', async () => {
+test('a step acts, sends, receives, stores; the one that fills the rollout values its end and learns', async () => {
   const { agent, tape } = taped();
   await agent.begin();
   const steps = [await agent.step(), await agent.step(), await agent.step()];

@@ -61,7 +61,7 @@ test.each([
   expect(tf.memory().numTensors).toBe(tensorsBefore);
 });
 
-test('CartPole in TypeScript, its rate falling: interrupted in the midst of a rollout, it goes on as if it were not', async () => {
+test('CartPole in TypeScript, its rate falling: interrupted amid a rollout, it goes on as if it were not', async () => {
   const [whole, broken] = [join(folder, 'whole'), join(folder, 'broken')];
   const given = { ...cartPole, learningRateSchedule: 'linear', normalization: 'none', steps: 620 } as const;
   const { maxEpisodeSteps, ...rest } = given;
