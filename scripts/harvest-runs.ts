@@ -11,8 +11,11 @@ import { eventLine, type Numbers } from '../src/runs/events.ts';
 interface Options {
   out: string;
   curves?: true;
-  period: number;
+  period?: number;
 }
+
+/** Agent steps between the points of a curve, unless given. */
+const PERIOD_STEPS = 10_000;
 
 /** One line of averages in so many is kept. */
 const KEPT_PROGRESS = 5;
@@ -21,7 +24,11 @@ const command = newCommand('harvest-runs', 'Keeps of runs of agents what docs/re
   .argument('<run...>', 'run folders')
   .requiredOption('--out <folder>', 'where: new folders named as the runs, or with --curves a new scores.json', path)
   .option('--curves', 'one file for all runs, with a curve, a score and the lengths of kernels each')
-  .option('--period <steps>', 'with --curves: agent steps between the points of a curve', wholeNumber(1), 10_000)
+  .option(
+    '--period <steps>',
+    `with --curves: agent steps between the points of a curve (default: ${PERIOD_STEPS})`,
+    wholeNumber(1),
+  )
   .addHelpText(
     'after',
     `
@@ -33,10 +40,13 @@ Examples:
   harvest-runs sweep/* --curves --out docs/results/minatar`,
   )
   .action(async (folders: string[], { out, curves, period }: Options) => {
+    if (period !== undefined && !curves) throw new UsageError(`--period ${period} does nothing without --curves`);
     const runs = await readComparedRuns(folders);
     const targets = curves ? [join(out, 'scores.json')] : runs.map((run) => join(out, basename(run.path)));
+    const twice = targets.find((target, i) => targets.indexOf(target) < i);
+    if (twice !== undefined) throw new UsageError(`--out ${out}: two runs are named ${basename(twice)}: rename one`);
     for (const target of targets) if (existsSync(target)) throw new UsageError(`--out ${out}: ${target} exists`);
-    if (curves) await writeCurves(runs, { target: targets[0], out, period });
+    if (curves) await writeCurves(runs, { target: targets[0], out, period: period ?? PERIOD_STEPS });
     else for (const [i, run] of runs.entries()) await thin(run, targets[i]);
     for (const target of targets) say(`written: ${target}`);
   });

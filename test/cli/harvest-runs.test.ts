@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -39,6 +39,20 @@ test('of each run every episode and look at the weights is kept, and one in five
     expect.stringMatching(/^harvest-runs: --out .+thin: .+enduro-nips-seed1 exists\n$/),
   ]);
   expect(readFileSync(join(out, 'enduro-nips-seed1/metrics.jsonl'), 'utf8')).toBe(before);
+});
+
+test('what would do nothing, or write one folder over another, is one line with exit code 2', async () => {
+  const copy = join(folder, 'enduro-nips-seed1');
+  cpSync(RUNS[0], copy, { recursive: true });
+  const out = join(folder, 'refused');
+  for (const [args, reason] of [
+    [[RUNS[0], '--period', '5000'], '--period 5000 does nothing without --curves'],
+    [[RUNS[0], copy], `--out ${out}: two runs are named enduro-nips-seed1: rename one`],
+  ] as const) {
+    const { code, stderr } = await runCommand('harvest-runs', ...args, '--out', out);
+    expect([code, stderr]).toEqual([2, `harvest-runs: ${reason}\n`]);
+    expect(existsSync(out)).toBe(false);
+  }
 });
 
 test('curves of several runs are one file, with what differs in their settings', async () => {
