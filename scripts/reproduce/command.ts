@@ -56,7 +56,7 @@ export function partsCommand(name: string, about: string, parts: readonly Part[]
       `
 Budgets:
   quick   tiny sizes, to see that everything runs: all parts take some 6 minutes on 2 cores
-  hours   reduced sizes, three seeds (one of the agents): all parts take some hours on 2 cores
+  hours   reduced sizes, three seeds (of the agents one, three on Enduro): all parts take some hours on 2 cores
   full    the paper's sizes, one seed: days to months without a GPU
 
 Runs lie in OUT/BUDGET/runs and are made once: the same command, given again after Ctrl-C or anything else, goes on.

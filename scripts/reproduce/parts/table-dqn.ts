@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Evaluation } from '../../../src/agent/evaluate.ts';
 import { type Job, readAnswer } from '../../../src/jobs/index.ts';
 import { wallSecondsOf } from '../metrics.ts';
-import { BUDGETS, type Choice, type Part, seedsOf } from '../part.ts';
+import { BUDGETS, type Choice, type Part } from '../part.ts';
 import { spreadText } from '../supervised.ts';
 import { ARMS, type Arm, type ArmJobs, agentJobs, GAMES } from './dqn-runs.ts';
 
@@ -71,7 +71,7 @@ export const tableDqn: Part = {
       ],
       numbers: { unit: 'game score', runs: scores, paper: GAMES },
       runs: trained.map(({ training }) => training.name),
-      seeds: seedsOf(choice, 1),
+      seeds: [...new Set(trained.map(({ training }) => Number(training.settings.seed)))],
       seconds: scores.reduce((sum, { seconds }) => sum + seconds, 0),
     };
   },
