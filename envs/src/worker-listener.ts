@@ -58,6 +58,8 @@ export class WorkerListener {
   private readonly endKeyCheck: () => void;
   private readonly seldom: Seldom;
   private readonly workers = new Map<string, RemoteWorker>();
+  /** Those that were lost or sent away: an answer of theirs may still be on its way. */
+  private readonly gone = new Set<string>();
   private readonly waiters = new Set<Waiter>();
   private readonly probing: NodeJS.Timeout;
   private probeSoon: NodeJS.Timeout | undefined;
@@ -193,6 +195,7 @@ export class WorkerListener {
     }
     const join = readJoin(frames);
     if (join === undefined) {
+      if (this.gone.has(key)) return;
       this.seldom.say('message', 'left a message from a peer that has not joined as workers do');
       return;
     }
@@ -211,6 +214,7 @@ export class WorkerListener {
       ...{ socket, identity, join, envName },
       onLost: (lost, error) => {
         this.workers.delete(key);
+        this.gone.add(key);
         if (lost.load === 0 && !this.closed) note((error as Error).message);
       },
     });

@@ -100,7 +100,9 @@ describe('two workers', () => {
       workers.push(startWorker(address, keys.workerFile));
       await until('the new worker has come', () => come() > before);
     });
-    expect(second.notes.at(-1)).toMatch(/^moving environments from the worker on .* to one that stands by$/);
+    expect(second.notes).toContainEqual(
+      expect.stringMatching(/^moving environments from the worker on .* to one that stands by$/),
+    );
     expect(shown).toEqual(expected);
     expect(second.faults).toHaveLength(1);
     await until('nothing of the killed worker is left', () =>
@@ -160,6 +162,12 @@ describe('a worker', () => {
     const difference = 'it has numpy 1.9, the first worker 2.0: install the same version on both';
     expect(fieldsOf((await workers[1]!.receive())[0]!)).toMatchObject({ op: 'refuse', reason: difference });
     await until('the trainer says so', () => notes.at(-1)!.endsWith(difference));
+
+    // A late answer of one that was sent away is nothing to tell of.
+    await workers[1]!.send(encode({ id: 0, ok: true }));
+    await workers[1]!.send(joinMessage(PROTOCOL_VERSION));
+    await until('it has come again', () => notes.at(-1)!.startsWith('a worker has come'));
+    expect(notes.join('\n')).not.toContain('left a message');
 
     stop.abort(new Error('enough'));
     expect((await rejection(ready)).message).toBe('enough');
