@@ -1,5 +1,5 @@
-// Runs commands of this project one after the other in one process: node many-commands.mjs '[["train-agent", ...], ...]'.
-// Prints how each ended, as JSON.
+// Runs commands of this project one after the other in one process and prints how each ended, as JSON:
+// node many-commands.mjs '[["train-agent", ...], ...]'
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 

@@ -1,6 +1,6 @@
-// A part of the addon that quiets TensorFlow. Its library logs lines about oneDNN and the processor's instructions while
-// it is loaded, before it looks at TF_CPP_MIN_LOG_LEVEL. Whether a line is logged it asks Abseil's absl::MinLogLevel,
-// which it finds here, since an addon comes before the libraries that it needs.
+// A part of the addon that quiets TensorFlow. Its library logs lines about oneDNN and the processor's instructions
+// while it is loaded, before it looks at TF_CPP_MIN_LOG_LEVEL. Whether a line is logged it asks Abseil's
+// absl::MinLogLevel, which it finds here, since an addon comes before the libraries that it needs.
 
 #include <cstdlib>
 

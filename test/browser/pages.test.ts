@@ -1,5 +1,5 @@
-// The pages of examples/browser, as a plain server gives them: they do what they say, can be used, and ask nobody else for
-// anything.
+// The pages of examples/browser, as a plain server gives them: they do what they say, can be used, and ask nobody else
+// for anything.
 import { once } from 'node:events';
 import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';

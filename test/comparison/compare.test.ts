@@ -70,7 +70,8 @@ describe('runs of one agent', () => {
   });
 
   test('are normalised by human scores', () => {
-    // (score - random) / (human - random): Pong -20.7 and 14.6, Breakout 1.7 and 30.5 (Mnih et al. 2015; Wang et al. 2016).
+    // (score - random) / (human - random): Pong -20.7 and 14.6, Breakout 1.7 and 30.5 (Mnih et al. 2015; Wang et al.
+    // 2016).
     const normalized = [21, 22, 23].map((score) => (score - 1.7) / (30.5 - 1.7));
     const ofPong = [-9, -8, -7].map((score) => (score + 20.7) / (14.6 + 20.7));
     const { aggregate } = comparison.groups[1];

@@ -1,5 +1,5 @@
-// Runs whose emulators are in workers: two processes over CURVE, killed at random moments. `npm test` kills a few times,
-// `npm run test:faults` ten times.
+// Runs whose emulators are in workers: two processes over CURVE, killed at random moments. `npm test` kills a few
+// times, `npm run test:faults` ten times.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -195,3 +195,17 @@ export function randomizeWeights(layer: tf.layers.Layer, seed: number): void {
     ),
   );
 }
+
+/** A layer after its first call, so that it has weights. */
+export function built(layer: LayerCase, args: object = {}): NormalizedLayer {
+  const made = ours(layer, args);
+  const x = inputOf(layer, 4, 1);
+  tf.dispose([made.apply(x) as tf.Tensor, x]);
+  return made;
+}
+
+export const denseCase = (units: number, inSize: number): LayerCase => ({
+  kind: 'dense',
+  args: { units },
+  inputShape: [inSize],
+});
