@@ -7,6 +7,7 @@ import * as tf from '@tensorflow/tfjs';
 import { CartPole, vectorize } from 'gymnasium-js-bridge';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { evaluate, resume, type TrainOptions, train } from '../../agents/index.ts';
+import { numbersOf } from '../cli/run-folder.ts';
 
 let folder: string;
 let tensorsBefore: number;
@@ -25,16 +26,6 @@ const small = {
 } satisfies TrainOptions;
 // Episodes are cut off, so that last observations lie between the others.
 const cartPole = (numEnvs: number) => vectorize(() => new CartPole(), { numEnvs, maxEpisodeSteps: 23 });
-
-/** Lines of metrics without what depends on the clock and the process. */
-const numbers = (runDir: string) =>
-  readFileSync(join(runDir, 'metrics.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => {
-      const { wallSeconds, stepsPerSecond, rssBytes, numTensors, ...rest } = JSON.parse(line);
-      return rest;
-    });
 
 const agents: [title: string, numEnvs: number, given: TrainOptions][] = [
   ['dqn, dueling and noisy', 2, { agent: 'dqn', dueling: true, noiseScale: 0.5, normalization: 'weight' }],
@@ -72,12 +63,12 @@ describe.each(agents)('%s', (_, numEnvs, given) => {
     await (await start(whole, 360)).finish();
     await (await start(broken, 180)).finish();
     await (await resume({ runDir: broken, env: cartPole(numEnvs), steps: 360 })).finish();
-    expect(numbers(broken)).toEqual(numbers(whole));
+    expect(numbersOf(broken)).toEqual(numbersOf(whole));
     for (const name of ['state.json', 'state.safetensors']) {
       const file = (runDir: string) => readFileSync(join(runDir, 'checkpoints/360', name));
       expect(file(broken).equals(file(whole)), name).toBe(true);
     }
-    const losses = numbers(whole).filter(({ loss }) => loss !== undefined);
+    const losses = numbersOf(whole).filter(({ loss }) => loss !== undefined);
     expect(losses.length).toBeGreaterThan(0);
     for (const { loss } of losses) expect(Number.isFinite(loss)).toBe(true);
     const scores = async () => (await evaluate({ runDir: whole, env: cartPole(2), episodes: 2 })).meanReturn;

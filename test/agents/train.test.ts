@@ -11,6 +11,7 @@ import { Generator } from '../../src/random/index.ts';
 import { readRecording, verifyRecording } from '../../src/recording/index.ts';
 import { Replay, type ReplayOptions, uniformSampler } from '../../src/replay/index.ts';
 import { readEvents } from '../../src/runs/index.ts';
+import { numbersOf } from '../cli/run-folder.ts';
 
 let folder: string;
 let tensorsBefore: number;
@@ -29,23 +30,13 @@ const small = {
 } satisfies TrainOptions;
 const cartPole = (seed = 1) => vectorize(() => new CartPole(), { numEnvs: 2, seed });
 
-/** Lines of metrics without what depends on the clock and the process. */
-const numbers = (runDir: string) =>
-  readFileSync(join(runDir, 'metrics.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => {
-      const { wallSeconds, stepsPerSecond, rssBytes, numTensors, ...rest } = JSON.parse(line);
-      return rest;
-    });
-
 describe('an environment written in TypeScript', () => {
   test('trains, resumes bit for bit, evaluates and records like any other', async () => {
     const [whole, broken] = [join(folder, 'whole'), join(folder, 'broken')];
     await (await train({ ...small, env: cartPole(), runDir: whole, steps: 600 })).finish();
     await (await train({ ...small, env: cartPole(), runDir: broken })).finish();
     await (await resume({ runDir: broken, env: cartPole(), steps: 600 })).finish();
-    expect(numbers(broken)).toEqual(numbers(whole));
+    expect(numbersOf(broken)).toEqual(numbersOf(whole));
     const state = (runDir: string) => readFileSync(join(runDir, 'checkpoints/600/state.safetensors'));
     expect(state(broken).equals(state(whole))).toBe(true);
 
@@ -61,7 +52,7 @@ describe('an environment written in TypeScript', () => {
     const [here, there] = [join(folder, 'here'), join(folder, 'there')];
     await (await train({ ...small, env: cartPole(), runDir: here })).finish();
     await (await train({ ...small, env: 'CartPole-v1', numEnvs: 2, runDir: there })).finish();
-    expect(numbers(here)).toEqual(numbers(there));
+    expect(numbersOf(here)).toEqual(numbersOf(there));
   });
 
   test('is asked for again where its run goes on', async () => {
@@ -77,7 +68,7 @@ describe('an environment written in TypeScript', () => {
     const [one, other] = [join(folder, 'one'), join(folder, 'other')];
     await (await train({ ...small, env: cartPole(1), runDir: one })).finish();
     await (await train({ ...small, env: cartPole(99), runDir: other })).finish();
-    expect(numbers(other)).toEqual(numbers(one));
+    expect(numbersOf(other)).toEqual(numbersOf(one));
   });
 });
 
@@ -148,7 +139,7 @@ test('evaluations while it learns are on the same episodes, in lines of their ow
   expect(evaluations.map(({ position, numbers: found }) => [position, found])).toEqual(
     [150, 300].map((position) => [position, expect.objectContaining({ episodes: 3, meanReturn: expect.any(Number) })]),
   );
-  expect(numbers(watched).filter(({ kind }) => kind !== 'evaluation')).toEqual(numbers(plain));
+  expect(numbersOf(watched).filter(({ kind }) => kind !== 'evaluation')).toEqual(numbersOf(plain));
   // What it found at the end is what evaluating the checkpoint finds, since the seed decides the episodes.
   const { meanReturn } = await evaluate({ runDir: watched, episodes: 3, seed: 1 });
   const found = evaluations.map(({ numbers }) => (numbers as Record<string, number>).meanReturn);

@@ -6,7 +6,7 @@ import { type FinishedEpisode, makeVectorEnv } from 'gymnasium-js-bridge';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { EpisodeRecorder, writeRecording } from '../../src/recording/index.ts';
 import { runCommand, type Started, sidecarOf, signal, startCommand, testEnvironments, until } from '../processes.ts';
-import { checkpointsOf, metricsOf } from './run-folder.ts';
+import { checkpointsOf, metricsOf, numbersOf } from './run-folder.ts';
 
 let folder: string;
 let runs = 0;
@@ -21,11 +21,6 @@ const training = (runDir: string, ...more: string[]) => [
   ...more,
 ];
 const cartPole = (runDir: string, ...more: string[]) => training(runDir, '--env-id', 'CartPole-v1', ...more);
-
-/** Lines of metrics without what depends on the clock, the process and the faults. */
-function numbers(runDir: string): object[] {
-  return metricsOf(runDir).map(({ wallSeconds, stepsPerSecond, rssBytes, sidecarRestarts, ...rest }) => rest);
-}
 
 /** Waits until the run has come so far, and does something to its sidecar. */
 async function atStep(step: number, runDir: string, started: Started, name: NodeJS.Signals): Promise<void> {
@@ -59,7 +54,7 @@ describe('a lost sidecar costs no step and changes no number', () => {
     const { code, stderr } = await started.ended;
     expect(code, stderr).toBe(0);
     expect(stderr).toContain('starting it again and playing on (1 of at most 3 in a row)');
-    expect(numbers(broken)).toEqual(numbers(whole));
+    expect(numbersOf(broken)).toEqual(numbersOf(whole));
     const files = (runDir: string) => readFileSync(join(runDir, 'checkpoints/2500/state.safetensors'));
     expect(files(broken).equals(files(whole))).toBe(true);
     const restarts = (runDir: string) => metricsOf(runDir).findLast((line) => 'sidecarRestarts' in line);

@@ -10,6 +10,15 @@ export function metricsOf(runDir: string): Record<string, number>[] {
   return whole.map((line) => JSON.parse(line));
 }
 
+/** The lines of a run's metrics without what depends on the clock, the process and its faults. */
+export function numbersOf(runDir: string): Record<string, unknown>[] {
+  const lines = metricsOf(runDir);
+  if (lines.length === 0) throw new Error(`${runDir} has no metrics`);
+  return lines.map(
+    ({ wallSeconds, stepsPerSecond, examplesPerSecond, rssBytes, numTensors, sidecarRestarts, ...rest }) => rest,
+  );
+}
+
 /** The steps or updates of a run's checkpoints, in their order. */
 export function checkpointsOf(runDir: string): number[] {
   const path = join(runDir, 'checkpoints');

@@ -7,7 +7,7 @@ import { CartPole, type VectorEnv, vectorize } from 'gymnasium-js-bridge';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { train } from '../../agents/index.ts';
 import { Generator } from '../../src/random/index.ts';
-import { metricsOf } from '../cli/run-folder.ts';
+import { metricsOf, numbersOf } from '../cli/run-folder.ts';
 import { addressIn, newKeys, sessionOf, startWorker } from '../envs/workers.ts';
 import { processes, runCommand, runCommands, signal, startCommand, until } from '../processes.ts';
 
@@ -34,11 +34,9 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Lines of metrics without what depends on the clock, the process and the losses; and the last checkpoint. */
+/** The numbers of a run, and its last checkpoint. */
 function results(runDir: string) {
-  const lines = metricsOf(runDir).map(
-    ({ wallSeconds, stepsPerSecond, examplesPerSecond, rssBytes, numTensors, sidecarRestarts, ...rest }) => rest,
-  );
+  const lines = numbersOf(runDir);
   const steps = readdirSync(join(runDir, 'checkpoints')).filter((name) => /^\d+$/.test(name));
   const newest = join(runDir, 'checkpoints', String(Math.max(...steps.map(Number))), 'state.safetensors');
   return { lines, state: readFileSync(newest).toString('base64') };

@@ -17,7 +17,7 @@ import { CartPole, vectorize } from 'gymnasium-js-bridge';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resume, train } from '../../agents/index.ts';
 import { Generator } from '../../src/random/index.ts';
-import { metricsOf } from '../cli/run-folder.ts';
+import { metricsOf, numbersOf } from '../cli/run-folder.ts';
 import {
   processes,
   runCommand,
@@ -44,11 +44,6 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Lines of metrics without what depends on the clock, the process and the faults. */
-const numbers = (runDir: string) =>
-  metricsOf(runDir).map(
-    ({ wallSeconds, stepsPerSecond, examplesPerSecond, rssBytes, numTensors, sidecarRestarts, ...rest }) => rest,
-  );
 const finalState = (runDir: string) => {
   const steps = readdirSync(join(runDir, 'checkpoints')).filter((name) => /^\d+$/.test(name));
   return readFileSync(join(runDir, 'checkpoints', String(Math.max(...steps.map(Number))), 'state.safetensors'));
@@ -155,7 +150,7 @@ describe('random kills', () => {
       const possible = faults.filter(([target]) => scenario.hasSidecar || target !== 'sidecar');
       const [target, name] = possible[random.integer(possible.length)];
       const whole = await reference(scenario);
-      const lines = numbers(whole).length;
+      const lines = numbersOf(whole).length;
       const runDir = join(folder, `${scenario.name}-${i}`);
       const args = [...scenario.args, '--run-dir', runDir];
       const started = target === 'npm' ? startNpm(scenario.command, args) : startCommand(scenario.command, args);
@@ -174,7 +169,7 @@ describe('random kills', () => {
       const resumed = await runCommand(scenario.command, '--run-dir', runDir, '--resume');
       expect(resumed.code, `${about}\n${resumed.stderr}`).toBe(0);
       expect(resumed.stdout).toContain('Finished at');
-      expect(numbers(runDir), about).toEqual(numbers(whole));
+      expect(numbersOf(runDir), about).toEqual(numbersOf(whole));
       expect(finalState(runDir).equals(finalState(whole)), about).toBe(true);
       rmSync(runDir, { recursive: true });
     },
@@ -215,7 +210,7 @@ describe('damaged checkpoints', () => {
     expect(run.position, `${file}, ${how}`).toBe(200);
     expect(notes.join('\n')).toContain(newest);
     await run.finish();
-    expect(numbers(runDir)).toEqual(numbers(whole));
+    expect(numbersOf(runDir)).toEqual(numbersOf(whole));
     expect(finalState(runDir).equals(finalState(whole))).toBe(true);
     rmSync(runDir, { recursive: true });
   });
@@ -258,7 +253,7 @@ describe.skipIf(!canMount())('a disk of a few kilobytes (needs root, to mount on
     execFileSync('mount', ['-o', 'remount,size=20m', disk]);
     const resumed = await runCommand(scenario.command, '--run-dir', runDir, '--resume');
     expect(resumed.code, resumed.stderr).toBe(0);
-    expect(numbers(runDir)).toEqual(numbers(whole));
+    expect(numbersOf(runDir)).toEqual(numbersOf(whole));
     expect(finalState(runDir).equals(finalState(whole))).toBe(true);
   });
 });

@@ -10,6 +10,7 @@ import { resume, type TrainOptions, train } from '../../../agents/index.ts';
 import { settingsSampler } from '../../../src/agent/sampler.ts';
 import { Generator } from '../../../src/random/index.ts';
 import { Replay, type ReplayOptions, uniformSampler } from '../../../src/replay/index.ts';
+import { numbersOf } from '../../cli/run-folder.ts';
 
 let folder: string;
 let tensorsBefore: number;
@@ -29,23 +30,13 @@ const small = {
 // Episodes are cut off, so that rows of last observations lie between the others.
 const cartPole = () => vectorize(() => new CartPole(), { numEnvs: 2, maxEpisodeSteps: 23 });
 
-/** Lines of metrics without what depends on the clock and the process. */
-const numbers = (runDir: string) =>
-  readFileSync(join(runDir, 'metrics.jsonl'), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => {
-      const { wallSeconds, stepsPerSecond, rssBytes, numTensors, ...rest } = JSON.parse(line);
-      return rest;
-    });
-
 test('a run that was stopped and resumed has the numbers of one that was not', async () => {
   const given = { ...small, importanceAnnealingSteps: 500 };
   const [whole, broken] = [join(folder, 'whole'), join(folder, 'broken')];
   await (await train({ ...given, env: cartPole(), runDir: whole, steps: 700 })).finish();
   await (await train({ ...given, env: cartPole(), runDir: broken, steps: 350 })).finish();
   await (await resume({ runDir: broken, env: cartPole(), steps: 700 })).finish();
-  expect(numbers(broken)).toEqual(numbers(whole));
+  expect(numbersOf(broken)).toEqual(numbersOf(whole));
   for (const name of ['state.json', 'state.safetensors']) {
     const file = (runDir: string) => readFileSync(join(runDir, 'checkpoints/700', name));
     expect(file(broken).equals(file(whole)), name).toBe(true);
