@@ -4,7 +4,7 @@ import { replaceFileWith } from '../src/files/atomic.ts';
 import { lineChart, type Point, type Series } from '../src/report/line-chart.ts';
 import { readEvents } from '../src/runs/index.ts';
 import { trainingScore } from '../src/runs/training-score.ts';
-import { ARMS, layersTable, minAtarTable } from './draw-results/minatar.ts';
+import { layersTable, MINATAR, minAtarTable } from './draw-results/minatar.ts';
 import { curvesOf, gamesOf, publishedSeries, readScores } from './draw-results/scores.ts';
 import { evaluationsTable, tableCurves } from './draw-results/table-dqn.ts';
 import { GAMES } from './reproduce/parts/dqn-runs.ts';
@@ -110,27 +110,31 @@ command.action(async () => {
       series: await growth('enduro-p8-seed1', quantity),
     });
   }
-  const minAtar = await readScores('minatar');
-  for (const game of gamesOf(minAtar)) {
-    await draw(`minatar-${game.toLowerCase()}`, {
-      title: `MinAtar ${game}: training returns, mean of three seeds and their range`,
-      description: `Returns in ${game} over agent steps with five normalizations of the Q-network.`,
-      x: { label: 'thousand agent steps' },
-      y: { label: 'return' },
-      series: curvesOf(minAtar, game, ARMS),
-    });
+  const tables = [await evaluationsTable()];
+  for (const [folder, { agent, arms }] of Object.entries(MINATAR)) {
+    const scores = await readScores(folder);
+    for (const game of gamesOf(scores)) {
+      await draw(`${folder}-${game.toLowerCase()}`, {
+        title: `MinAtar ${game}, ${agent}: training returns, mean of three seeds and their range`,
+        description: `Returns of ${agent} in ${game} over agent steps with several normalizations of the Q-network.`,
+        x: { label: 'thousand agent steps' },
+        y: { label: 'return' },
+        series: curvesOf(scores, game, arms),
+      });
+    }
+    tables.push(minAtarTable(scores, arms), layersTable(scores, arms));
   }
   const table = await readScores('table-dqn');
   for (const game of gamesOf(table)) {
     const { name } = GAMES[game.replace('_', '-')];
+    const hasSeeds = table.runs.some((run) => run.game === game && run.seed !== 1);
     await draw(`table-dqn-${game}`, {
-      title: `${name}: training returns with and without weight norm (seed 1)`,
+      title: `${name}: training returns with and without weight norm (${hasSeeds ? 'mean of seeds and range' : 'seed 1'})`,
       description: `Returns in ${name} over agent steps, and two published curves of Dopamine in grey.`,
       ...score,
       series: tableCurves(table, game),
     });
   }
-  const tables = [await evaluationsTable(), minAtarTable(minAtar), layersTable(minAtar)];
   await writeResult(`${tables.map((rows) => rows.join('\n')).join('\n\n')}\n`);
 });
 

@@ -11,7 +11,7 @@ import { mean } from '../../src/report/statistics.ts';
 import { type Arms, gamesOf, isOf, markdown, type Run, type Scores } from './scores.ts';
 
 /** What sets the arms apart, in the order of the table. */
-export const ARMS: Arms = {
+const ARMS: Arms = {
   none: { normalization: 'none', layerNorm: 'none' },
   weight: { normalization: 'weight', weightProjection: 'none', layerNorm: 'none' },
   'weight, projected': { normalization: 'weight', weightProjection: 'direction' },
@@ -19,8 +19,13 @@ export const ARMS: Arms = {
   'layer + weight': { normalization: 'weight', layerNorm: 'all' },
 };
 
+/** The agents by their folders in docs/results, with the arms that were run. */
+export const MINATAR: Readonly<Record<string, { agent: string; arms: Arms }>> = {
+  minatar: { agent: 'DQN', arms: ARMS },
+};
+
 /** The table in Markdown: mean and range of each game, and the interquartile mean over all with its interval. */
-export function minAtarTable(results: Scores): string[] {
+export function minAtarTable(results: Scores, arms: Arms): string[] {
   const games = gamesOf(results);
   const interval = { random: new Generator(1, 'bootstrap') };
   const normalizers = games.map((game) => normalizerOf(results, game));
@@ -28,8 +33,8 @@ export function minAtarTable(results: Scores): string[] {
     games.map((game) => results.runs.filter((run) => run.game === game && isOf(run, arm)).map(({ score }) => score));
   const normalized = (arm: Partial<Run>): ScoresOfGames => scoresOf(arm).map((scores, i) => scores.map(normalizers[i]));
   const estimate = (value: number, [low, high]: readonly [number, number]) => estimateText({ value, low, high });
-  const plain = normalized(ARMS.none);
-  const rows = Object.entries(ARMS).map(([name, arm]) => {
+  const plain = normalized(arms.none);
+  const rows = Object.entries(arms).map(([name, arm]) => {
     const scores = normalized(arm);
     const pair = [scores, plain] as const;
     return [
@@ -46,11 +51,11 @@ export function minAtarTable(results: Scores): string[] {
 }
 
 /** The same for the layers of the networks at the end, over all games and seeds. */
-export function layersTable({ runs }: Scores): string[] {
+export function layersTable({ runs }: Scores, arms: Arms): string[] {
   const layers = Object.keys(runs[0].layers);
   const spread = (values: readonly (number | undefined)[]) =>
     values.includes(undefined) ? '' : meanAndRange(values as readonly number[]);
-  const rows = Object.entries(ARMS).map(([name, arm]) => {
+  const rows = Object.entries(arms).map(([name, arm]) => {
     const own = runs.filter((run) => isOf(run, arm)).map((run) => run.layers);
     return [
       name,

@@ -31,18 +31,18 @@ export function tableCurves(scores: Scores, game: string): Series[] {
 export async function evaluationsTable(): Promise<string[]> {
   const runs: Evaluated[] = JSON.parse(await readFile(DATA, 'utf8'));
   const steps = [...new Set(runs.flatMap(({ checkpoints }) => checkpoints))].sort((a, b) => a - b);
-  const rows = Object.entries(GAMES).flatMap(([game, { name, paper }]) =>
-    runs
-      .filter((run) => run.game === game)
-      .map(({ arm, checkpoints, means, minima, maxima }) => [
-        `${name}, ${ARMS_OF_TABLE[arm].title}`,
-        ...steps.map((step) => {
-          const i = checkpoints.indexOf(step);
-          return i === -1 ? '' : `${means[i]} (${minima[i]} to ${maxima[i]})`;
-        }),
-        String(paper[ARMS_OF_TABLE[arm].settings.normalization]),
-      ]),
-  );
+  const rows = Object.entries(GAMES).flatMap(([game, { name, paper }]) => {
+    const own = runs.filter((run) => run.game === game);
+    const hasSeeds = own.some(({ seed }) => seed !== own[0].seed);
+    return own.map(({ arm, seed, checkpoints, means, minima, maxima }) => [
+      `${name}, ${ARMS_OF_TABLE[arm].title}${hasSeeds ? `, seed ${seed}` : ''}`,
+      ...steps.map((step) => {
+        const i = checkpoints.indexOf(step);
+        return i === -1 ? '' : `${means[i]} (${minima[i]} to ${maxima[i]})`;
+      }),
+      String(paper[ARMS_OF_TABLE[arm].settings.normalization]),
+    ]);
+  });
   const heading = ['', ...steps.map((step) => step.toLocaleString('en')), 'paper, maximum'];
   return markdown([heading, ...rows]);
 }
