@@ -1,6 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { step, tensor1d } from '@tensorflow/tfjs';
-import { huber } from './regression.ts';
+import { customGrad, step, tensor1d } from '@tensorflow/tfjs';
 
 /**
  * The probabilities whose quantiles QR-DQN learns: the midpoints (2 i + 1) / (2 count) of `count` intervals of equal
@@ -44,9 +43,50 @@ export function quantileHuberLoss(
   targets: tf.Tensor2D,
   kappa = 1,
 ): tf.Tensor1D {
-  const errors = targets.expandDims(1).sub(estimates.expandDims(2)); // u, [batch, estimates, targets]
-  // `step` has a gradient, which is 0; `less` has none.
-  const slopes = taus.expandDims(-1).sub(step(errors.neg())); // tau - 1{u < 0}: above 0 where u >= 0
-  const losses = kappa === 0 ? errors.mul(slopes) : huber(errors, kappa).mul(slopes.abs()).div(kappa);
-  return losses.mean(2).sum<tf.Tensor1D>(1);
+  if (kappa === 0) {
+    const errors = differences(estimates, targets);
+    // `step` has a gradient, which is 0; `less` has none.
+    return errors
+      .mul(taus.expandDims(-1).sub(step(errors.neg())))
+      .mean(2)
+      .sum<tf.Tensor1D>(1);
+  }
+  return pairwiseLosses(estimates, taus, targets, kappa).sum(1);
+}
+
+/** u_ij = target_j - estimate_i, [batch, estimates, targets]. */
+const differences = (estimates: tf.Tensor, targets: tf.Tensor) => targets.expandDims(1).sub(estimates.expandDims(2));
+
+/**
+ * mean_j |tau_i - 1{u_ij < 0}| L_kappa(u_ij) / kappa, [batch, estimates]. The weight is tau_i for errors above 0 and
+ * 1 - tau_i for those below, so that both are summed over j before they are weighted; and so are the gradients, as that
+ * of L_kappa is the clipped error. Differentiated step by step, it would pass over [batch, estimates, targets] five
+ * times as often, which with 200 quantiles takes longer than the rest of an update.
+ */
+function pairwiseLosses(estimates: tf.Tensor2D, taus: tf.Tensor, targets: tf.Tensor2D, kappa: number): tf.Tensor2D {
+  const scale = 1 / (kappa * targets.shape[1]);
+  const apply = customGrad((...inputs) => {
+    const [theta, y, tau, save] = inputs as unknown as [tf.Tensor, tf.Tensor, tf.Tensor, tf.GradSaveFunc];
+    const u = differences(theta, y);
+    const above = u.minimum(kappa).relu();
+    const below = u.maximum(-kappa).minimum(0);
+    // With c the clipped error, L_kappa(u) = c u - c^2 / 2.
+    const total = (clipped: tf.Tensor) => clipped.mul(u).sum(2).sub(clipped.square().sum(2).mul(0.5));
+    const [lossAbove, lossBelow] = [total(above), total(below)];
+    const weighted = (ofAbove: tf.Tensor, ofBelow: tf.Tensor) =>
+      tau.mul(ofAbove).add(tau.mul(-1).add(1).mul(ofBelow)).mul(scale);
+    const slopes = weighted(above.sum(2), below.sum(2));
+    save([above, below, tau, slopes, lossAbove.sub(lossBelow).mul(scale)]);
+    return {
+      value: weighted(lossAbove, lossBelow),
+      gradFunc(dy: tf.Tensor, saved: tf.Tensor[]) {
+        const [above, below, tau, slopes, dTau] = saved;
+        const along = (weights: tf.Tensor, clipped: tf.Tensor) => weights.expandDims(1).matMul(clipped).squeeze([1]);
+        const dTargets = along(tau.mul(dy), above).add(along(tau.mul(-1).add(1).mul(dy), below));
+        const ofTau = dTau.mul(dy);
+        return [slopes.neg().mul(dy), dTargets.mul(scale), taus.rank === 1 ? ofTau.sum(0) : ofTau];
+      },
+    };
+  });
+  return apply(estimates, targets, taus) as tf.Tensor2D;
 }

@@ -226,7 +226,7 @@ export const CASES: readonly LossCase[] = [
     make('quantileHuberLoss', what, {
       settings: { kappa },
       inputs: { estimates: numbers([3, 4], 11), ...inputs },
-      differentiated: ['estimates', 'targets'],
+      differentiated: ['estimates', 'taus', 'targets'],
       forward: (t) => losses.quantileHuberLoss(t.estimates, t.taus, t.targets, kappa),
     }),
   ),

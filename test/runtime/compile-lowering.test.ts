@@ -61,10 +61,14 @@ describe('the graph has in the place of', () => {
     expect(lowered('Add', [x, b], [[2, 3, 4], [4]], int32)).toBe('Add(x, b)');
   });
 
-  test('a sum over all axes but the last: BiasAddGrad, or EuclideanNorm for one of squares', () => {
+  test('a sum over all axes but the last: BiasAddGrad', () => {
     expect(lowered('Sum', [x, axes(0, 1)], [[2, 3, 4], [2]], SUM)).toBe('BiasAddGrad(x)');
+  });
+
+  test('a sum of squares: EuclideanNorm, squared', () => {
     const square = output(createNode('square', 'Square', [x], FLOAT32));
-    expect(lowered('Sum', [square, axes(0, 1)], [[2, 3, 4], [2]], SUM)).toBe('Square(EuclideanNorm(x, axes))');
+    for (const over of [axes(0, 1), axes(2)])
+      expect(lowered('Sum', [square, over], [[2, 3, 4], [2]], SUM)).toBe('Square(EuclideanNorm(x, axes))');
   });
 
   test('other sums: themselves', () => {

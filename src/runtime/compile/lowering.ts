@@ -22,7 +22,7 @@ export type CreateNode = (
  *   convolution or product before it and the ReLU after it;
  * - `BiasAddGrad` for a sum over all axes but the last: half the time of `Sum`, and merged into the gradient of a
  *   convolution's filter;
- * - `EuclideanNorm`, squared again, for such a sum of squares: one pass over the tensor instead of three;
+ * - `EuclideanNorm`, squared again, for a sum of squares: one pass over the tensor instead of three;
  * - a scaling by a number before a transposition instead of after it. An image cast from bytes is then transposed as
  *   floats: four times the memory, but oneDNN does it three times as fast as the bytes, for which TensorFlow's
  *   optimizer would change the order otherwise.
@@ -34,11 +34,14 @@ export function createLowered(recorded: RecordedOp, create: CreateNode): NodeOut
       const bias = shapes.findIndex((shape, i) => shape.length === 1 && isBiasOf(shape, shapes[1 - i]));
       if (bias >= 0) return create('BiasAdd', [inputs[1 - bias], inputs[bias]], { T: attributes.T, ...CHANNELS_LAST });
     }
-    if (op === 'Sum' && shapes[0].length > 1 && attributes.keep_dims.value === false && isAllButLast(recorded)) {
-      const { node } = inputs[0];
-      if (node.op !== 'Square') return create('BiasAddGrad', [inputs[0]], { T: attributes.T, ...CHANNELS_LAST });
-      const norms = create('EuclideanNorm', [node.inputs[0], inputs[1]], attributes);
-      return create('Square', [norms], { T: attributes.T });
+    if (op === 'Sum') {
+      const [{ node }, axes] = inputs;
+      if (node.op === 'Square') {
+        const norms = create('EuclideanNorm', [node.inputs[0], axes], attributes);
+        return create('Square', [norms], { T: attributes.T });
+      }
+      if (shapes[0].length > 1 && attributes.keep_dims.value === false && isAllButLast(recorded))
+        return create('BiasAddGrad', [inputs[0]], { T: attributes.T, ...CHANNELS_LAST });
     }
     if (op === 'Mul') {
       const scalar = shapes.findIndex((shape, i) => shape.length === 0 && inputs[1 - i].node.op === 'Transpose');
