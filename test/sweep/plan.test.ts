@@ -70,9 +70,12 @@ describe('one line names the file and what is wrong in it', () => {
   });
 });
 
-test('the sweep of examples/ has five arms in five games with three seeds', () => {
-  const file = 'examples/minatar-sweep.yaml';
+test.each([
+  ['minatar-sweep', 5],
+  ['minatar-qr-dqn-sweep', 2],
+])('examples/%s.yaml has %i arms in five games with three seeds, a seed of all first', (name, arms) => {
+  const file = `examples/${name}.yaml`;
   const jobs = planSweep(parse(readFileSync(file, 'utf8')), file, findAgent);
-  expect(jobs).toHaveLength(5 * 5 * 3);
-  expect(new Set(jobs.slice(0, 25).map(({ settings }) => settings.seed))).toEqual(new Set([1]));
+  expect(jobs).toHaveLength(arms * 5 * 3);
+  expect(new Set(jobs.slice(0, arms * 5).map(({ settings }) => settings.seed))).toEqual(new Set([1]));
 });
