@@ -85,13 +85,14 @@ export interface ArmJobs {
 export function agentJobs(choice: Choice): ArmJobs[] {
   const { preset, settings, evaluations, episodes, maxEpisodeFrames, seeds } = SIZES[choice.budget];
   const { steps } = settings;
+  const runsOf = (arms: readonly Arm[]) =>
+    Object.keys(GAMES)
+      .flatMap((game) => seedsOf(choice, seeds?.[game] ?? 1).map((seed) => ({ game, seed })))
+      .sort((a, b) => a.seed - b.seed)
+      .flatMap((run) => arms.map((arm) => ({ ...run, arm })));
   // The arm that the paper's claim does without comes last: what is stopped early has compared the others.
-  const groups: Arm[][] = [['none', 'weight'], ['weight-data']];
-  const inOrder = groups.flatMap((arms) => Object.keys(GAMES).flatMap((game) => arms.map((arm) => ({ game, arm }))));
-  const inOrderOfSeeds = inOrder
-    .flatMap((run) => seedsOf(choice, seeds?.[run.game] ?? 1).map((seed) => ({ ...run, seed })))
-    .sort((a, b) => a.seed - b.seed);
-  return inOrderOfSeeds.map(({ game, arm, seed }) => {
+  const inOrder = [...runsOf(['none', 'weight']), ...runsOf(['weight-data'])];
+  return inOrder.map(({ game, arm, seed }) => {
     const name = `dqn-${game}-${arm}-seed${seed}`;
     const training: TrainingJob = {
       kind: 'training',
