@@ -60,33 +60,46 @@ export async function runJobs(jobs: readonly Job[], options: RunnerOptions): Pro
     }
     return undefined;
   };
+  const end = ({ name }: Job, failure: string | undefined) => {
+    if (failure !== undefined) failures[name] = failure;
+    ends.delete(name);
+    tellEnd.get(name)!();
+  };
   const work = async () => {
     for (let taken = await take(); taken !== undefined; taken = await take()) {
       const [job, state] = taken;
+      const cause = job.kind === 'question' ? job.after : undefined;
+      if (cause !== undefined && cause in failures) {
+        done += 1;
+        end(job, `not asked, since ${cause} failed`);
+        progress.note(`${job.name}: ${failures[job.name]}`);
+        continue;
+      }
       let startMs = performance.now();
-      const failure = await runToItsEnd(job, state, {
-        ...{ runsPath, executor, signal, note: progress.note },
-        onStart(doing) {
-          if (!running.has(job)) {
-            begun += 1;
-            startMs = performance.now();
-          }
-          running.add(job);
-          progress.note(`${job.name}: ${doing} (run ${begun} of ${open.length})`);
-        },
-        onLine(line) {
-          const queued = open.length - done - running.size;
-          const others = executor.atOnce > 1 ? `${running.size} running, ${queued} queued | ` : '';
-          progress.update(done, `${others}${job.name}: ${line}`);
-        },
-      }).finally(() => {
+      let failure: string | undefined;
+      try {
+        failure = await runToItsEnd(job, state, {
+          ...{ runsPath, executor, signal, note: progress.note },
+          onStart(doing) {
+            if (!running.has(job)) {
+              begun += 1;
+              startMs = performance.now();
+            }
+            running.add(job);
+            progress.note(`${job.name}: ${doing} (run ${begun} of ${open.length})`);
+          },
+          onLine(line) {
+            const queued = open.length - done - running.size;
+            const others = executor.atOnce > 1 ? `${running.size} running, ${queued} queued | ` : '';
+            progress.update(done, `${others}${job.name}: ${line}`);
+          },
+        });
+      } finally {
         running.delete(job);
-        ends.delete(job.name);
-        tellEnd.get(job.name)?.();
-      });
+        end(job, signal.aborted ? undefined : failure);
+      }
       if (signal.aborted) break;
       done += 1;
-      if (failure !== undefined) failures[job.name] = failure;
       const time = duration((performance.now() - startMs) / 1000);
       progress.note(`${job.name}: ${failure === undefined ? `done in ${time}` : `failed after ${time}: ${failure}`}`);
     }

@@ -119,6 +119,14 @@ test('an answer is kept until the question changes, and a failure does not keep 
   expect(answer).toMatchObject({ args: right.args, result: { reproduces: 'norm-growth' } });
 });
 
+test('what waits for a run that failed is not asked', async () => {
+  const { failures, printed: text } = await run([question('failing', 0), question('behind', 1, 'failing')]);
+  expect(failures).toMatchObject({ behind: 'not asked, since failing failed' });
+  expect(text).toMatch(/^behind: not asked, since failing failed$/m);
+  expect(text).not.toContain('behind: starts');
+  expect(existsSync(join(runsPath, 'behind.json'))).toBe(false);
+});
+
 test('who has nothing to do takes the next job that waits for no other', async () => {
   const jobs = [
     question('first', 2),
