@@ -1,4 +1,4 @@
-// The runs of examples/minatar-sweep.yaml: a curve for each game, and a table of scores with intervals.
+// The runs of examples/minatar-*sweep.yaml: a curve for each game, and a table of scores with intervals.
 import {
   bootstrapInterval,
   interquartileMean,
@@ -22,6 +22,7 @@ const ARMS: Arms = {
 /** The agents by their folders in docs/results, with the arms that were run. */
 export const MINATAR: Readonly<Record<string, { agent: string; arms: Arms }>> = {
   minatar: { agent: 'DQN', arms: ARMS },
+  'minatar-qr-dqn': { agent: 'QR-DQN', arms: { none: ARMS.none, weight: ARMS.weight } },
 };
 
 /** The table in Markdown: mean and range of each game, and the interquartile mean over all with its interval. */
