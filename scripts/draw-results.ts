@@ -122,7 +122,8 @@ command.action(async () => {
         series: curvesOf(scores, game, arms),
       });
     }
-    tables.push(minAtarTable(scores, arms), layersTable(scores, arms));
+    tables.push(minAtarTable(scores, arms));
+    if (Object.keys(scores.runs[0].layers).length > 0) tables.push(layersTable(scores, arms));
   }
   const table = await readScores('table-dqn');
   for (const game of gamesOf(table)) {

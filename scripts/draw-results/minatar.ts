@@ -22,7 +22,14 @@ const ARMS: Arms = {
 /** The agents by their folders in docs/results, with the arms that were run. */
 export const MINATAR: Readonly<Record<string, { agent: string; arms: Arms }>> = {
   minatar: { agent: 'DQN', arms: ARMS },
-  'minatar-qr-dqn': { agent: 'QR-DQN', arms: { none: ARMS.none, weight: ARMS.weight } },
+  'minatar-qr-dqn': {
+    agent: 'QR-DQN',
+    arms: {
+      none: { normalization: 'none', learningRate: 0.00025 },
+      'none, 2x rate': { normalization: 'none', learningRate: 0.0005 },
+      weight: ARMS.weight,
+    },
+  },
 };
 
 /** The table in Markdown: mean and range of each game, and the interquartile mean over all with its interval. */

@@ -10,6 +10,7 @@ export interface Run {
   readonly initialization?: string;
   readonly weightProjection?: string;
   readonly layerNorm?: string;
+  readonly learningRate?: number;
   readonly seed: number;
   /** Mean return of the episodes that ended in the last tenth of the run. */
   readonly score: number;
