@@ -5,7 +5,7 @@ import { lineChart, type Point, type Series } from '../src/report/line-chart.ts'
 import { readEvents } from '../src/runs/index.ts';
 import { trainingScore } from '../src/runs/training-score.ts';
 import { layersTable, MINATAR, minAtarTable } from './draw-results/minatar.ts';
-import { curvesOf, gamesOf, publishedSeries, readScores } from './draw-results/scores.ts';
+import { curvesOf, gamesOf, hasSeeds, publishedSeries, readScores } from './draw-results/scores.ts';
 import { evaluationsTable, tableCurves } from './draw-results/table-dqn.ts';
 import { GAMES } from './reproduce/parts/dqn-runs.ts';
 
@@ -128,9 +128,9 @@ command.action(async () => {
   const table = await readScores('table-dqn');
   for (const game of gamesOf(table)) {
     const { name } = GAMES[game.replace('_', '-')];
-    const hasSeeds = table.runs.some((run) => run.game === game && run.seed !== 1);
+    const seeds = hasSeeds(table.runs.filter((run) => run.game === game)) ? 'mean of seeds and range' : 'seed 1';
     await draw(`table-dqn-${game}`, {
-      title: `${name}: training returns with and without weight norm (${hasSeeds ? 'mean of seeds and range' : 'seed 1'})`,
+      title: `${name}: training returns with and without weight norm (${seeds})`,
       description: `Returns in ${name} over agent steps, and two published curves of Dopamine in grey.`,
       ...score,
       series: tableCurves(table, game),

@@ -36,6 +36,9 @@ export async function readScores(name: string): Promise<Scores> {
 
 export const gamesOf = ({ runs }: Scores) => [...new Set(runs.map(({ game }) => game))];
 
+/** Whether there are runs of several seeds. */
+export const hasSeeds = (runs: readonly { seed: number }[]) => runs.some(({ seed }) => seed !== runs[0].seed);
+
 /** Whether a run is of an arm; a setting that does not differ between the runs of a file is not in it. */
 export const isOf = (run: Run, arm: Partial<Run>) =>
   Object.entries(arm).every(([key, value]) => (run[key as keyof Run] ?? value) === value);

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Series } from '../../src/report/line-chart.ts';
 import { ARMS as ARMS_OF_TABLE, type Arm, GAMES } from '../reproduce/parts/dqn-runs.ts';
-import { type Arms, curvesOf, markdown, publishedSeries, type Scores } from './scores.ts';
+import { type Arms, curvesOf, hasSeeds, markdown, publishedSeries, type Scores } from './scores.ts';
 
 const DATA = 'docs/results/table-dqn/evaluations.json';
 
@@ -33,9 +33,9 @@ export async function evaluationsTable(): Promise<string[]> {
   const steps = [...new Set(runs.flatMap(({ checkpoints }) => checkpoints))].sort((a, b) => a - b);
   const rows = Object.entries(GAMES).flatMap(([game, { name, paper }]) => {
     const own = runs.filter((run) => run.game === game);
-    const hasSeeds = own.some(({ seed }) => seed !== own[0].seed);
+    const several = hasSeeds(own);
     return own.map(({ arm, seed, checkpoints, means, minima, maxima }) => [
-      `${name}, ${ARMS_OF_TABLE[arm].title}${hasSeeds ? `, seed ${seed}` : ''}`,
+      `${name}, ${ARMS_OF_TABLE[arm].title}${several ? `, seed ${seed}` : ''}`,
       ...steps.map((step) => {
         const i = checkpoints.indexOf(step);
         return i === -1 ? '' : `${means[i]} (${minima[i]} to ${maxima[i]})`;

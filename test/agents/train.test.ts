@@ -36,7 +36,7 @@ describe('an environment written in TypeScript', () => {
     await (await train({ ...small, env: cartPole(), runDir: whole, steps: 600 })).finish();
     await (await train({ ...small, env: cartPole(), runDir: broken })).finish();
     await (await resume({ runDir: broken, env: cartPole(), steps: 600 })).finish();
-    expect(numbersOf(broken)).toEqual(numbersOf(whole));
+    expect(numbersOf(broken, 'numTensors')).toEqual(numbersOf(whole, 'numTensors'));
     const state = (runDir: string) => readFileSync(join(runDir, 'checkpoints/600/state.safetensors'));
     expect(state(broken).equals(state(whole))).toBe(true);
 
@@ -52,7 +52,7 @@ describe('an environment written in TypeScript', () => {
     const [here, there] = [join(folder, 'here'), join(folder, 'there')];
     await (await train({ ...small, env: cartPole(), runDir: here })).finish();
     await (await train({ ...small, env: 'CartPole-v1', numEnvs: 2, runDir: there })).finish();
-    expect(numbersOf(here)).toEqual(numbersOf(there));
+    expect(numbersOf(here, 'numTensors')).toEqual(numbersOf(there, 'numTensors'));
   });
 
   test('is asked for again where its run goes on', async () => {
@@ -68,7 +68,7 @@ describe('an environment written in TypeScript', () => {
     const [one, other] = [join(folder, 'one'), join(folder, 'other')];
     await (await train({ ...small, env: cartPole(1), runDir: one })).finish();
     await (await train({ ...small, env: cartPole(99), runDir: other })).finish();
-    expect(numbersOf(other)).toEqual(numbersOf(one));
+    expect(numbersOf(other, 'numTensors')).toEqual(numbersOf(one, 'numTensors'));
   });
 });
 
@@ -139,7 +139,9 @@ test('evaluations while it learns are on the same episodes, in lines of their ow
   expect(evaluations.map(({ position, numbers: found }) => [position, found])).toEqual(
     [150, 300].map((position) => [position, expect.objectContaining({ episodes: 3, meanReturn: expect.any(Number) })]),
   );
-  expect(numbersOf(watched).filter(({ kind }) => kind !== 'evaluation')).toEqual(numbersOf(plain));
+  expect(numbersOf(watched, 'numTensors').filter(({ kind }) => kind !== 'evaluation')).toEqual(
+    numbersOf(plain, 'numTensors'),
+  );
   // What it found at the end is what evaluating the checkpoint finds, since the seed decides the episodes.
   const { meanReturn } = await evaluate({ runDir: watched, episodes: 3, seed: 1 });
   const found = evaluations.map(({ numbers }) => (numbers as Record<string, number>).meanReturn);

@@ -10,13 +10,14 @@ export function metricsOf(runDir: string): Record<string, number>[] {
   return whole.map((line) => JSON.parse(line));
 }
 
-/** The lines of a run's metrics without what depends on the clock, the process and its faults. */
-export function numbersOf(runDir: string): Record<string, unknown>[] {
+const OF_CLOCK_AND_PROCESS = ['wallSeconds', 'stepsPerSecond', 'rssBytes'];
+
+/** The lines of a run's metrics without what depends on the clock and the process, and without what else is named. */
+export function numbersOf(runDir: string, ...without: string[]): Record<string, unknown>[] {
   const lines = metricsOf(runDir);
   if (lines.length === 0) throw new Error(`${runDir} has no metrics`);
-  return lines.map(
-    ({ wallSeconds, stepsPerSecond, examplesPerSecond, rssBytes, numTensors, sidecarRestarts, ...rest }) => rest,
-  );
+  const left = [...OF_CLOCK_AND_PROCESS, ...without];
+  return lines.map((line) => Object.fromEntries(Object.entries(line).filter(([key]) => !left.includes(key))));
 }
 
 /** The steps or updates of a run's checkpoints, in their order. */

@@ -36,7 +36,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The numbers of a run, and its last checkpoint. */
 function results(runDir: string) {
-  const lines = numbersOf(runDir);
+  const lines = numbersOf(runDir, 'examplesPerSecond', 'numTensors', 'sidecarRestarts');
   const steps = readdirSync(join(runDir, 'checkpoints')).filter((name) => /^\d+$/.test(name));
   const newest = join(runDir, 'checkpoints', String(Math.max(...steps.map(Number))), 'state.safetensors');
   return { lines, state: readFileSync(newest).toString('base64') };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { resume, type TrainOptions, train } from '../../../agents/index.ts';
+import { numbersOf } from '../../cli/run-folder.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -49,15 +50,6 @@ const heldActions: TrainOptions = {
   longestHoldSteps: 40,
 };
 
-/** Lines of metrics without what depends on the clock and the process. */
-function metrics(runDir: string): object[] {
-  const lines = readFileSync(join(runDir, 'metrics.jsonl'), 'utf8').trim().split('\n');
-  return lines.map((line) => {
-    const { wallSeconds, stepsPerSecond, rssBytes, ...values } = JSON.parse(line);
-    return values;
-  });
-}
-
 test.each([
   ['CartPole, its replay overwritten', cartPole, 400, 800],
   ['Pong in 3 environments with sticky actions', pong, 330, 600],
@@ -73,9 +65,9 @@ test.each([
   const file = (runDir: string, name: string) => readFileSync(join(runDir, 'checkpoints', String(end), name));
   expect(JSON.parse(file(broken, 'state.json').toString())).toEqual(JSON.parse(file(whole, 'state.json').toString()));
   expect(file(broken, 'state.safetensors').equals(file(whole, 'state.safetensors'))).toBe(true);
-  expect(metrics(broken)).toEqual(metrics(whole));
-  expect(metrics(whole).some((line) => 'episodeReturn' in line)).toBe(true);
-  expect(metrics(whole).some((line) => 'loss' in line)).toBe(true);
+  expect(numbersOf(broken)).toEqual(numbersOf(whole));
+  expect(numbersOf(whole).some((line) => 'episodeReturn' in line)).toBe(true);
+  expect(numbersOf(whole).some((line) => 'loss' in line)).toBe(true);
   expect(tf.memory().numTensors).toBe(tensorsBefore);
 });
 
@@ -83,11 +75,11 @@ test('what was written after the last checkpoint is written again, once', async 
   const runDir = join(folder, 'run');
   const run = await train({ ...cartPole, steps: 500, checkpointPeriodSteps: 200, keepCheckpoints: 5, runDir });
   await run.finish();
-  const expected = metrics(runDir);
+  const expected = numbersOf(runDir);
   // As after a kill -9 at step 500: the newest checkpoint is older than the metrics.
   rmSync(join(runDir, 'checkpoints', '500'), { recursive: true });
   await (await resume({ runDir })).finish();
-  expect(metrics(runDir)).toEqual(expected);
+  expect(numbersOf(runDir)).toEqual(expected);
 });
 
 test('periodic checkpoints stay however often a run is stopped: one of a stop makes way', async () => {
@@ -135,7 +127,7 @@ test('a run from before exploration was a setting goes on as it was', async () =
   }
   writeFileSync(join(broken, 'config.json'), JSON.stringify(description));
   await (await resume({ steps: 400, runDir: broken })).finish();
-  expect(metrics(broken)).toEqual(metrics(whole));
+  expect(numbersOf(broken)).toEqual(numbersOf(whole));
 });
 
 test('a run that is stopped while its environments do not answer goes on in the midst of that step', async () => {
@@ -162,7 +154,7 @@ test('a run that is stopped while its environments do not answer goes on in the 
   const agent = JSON.parse(readFileSync(join(broken, 'checkpoints/300/state.json'), 'utf8'));
   expect(agent.underWay).toMatchObject({ actions: [expect.any(Number), expect.any(Number)] });
   await (await resume({ runDir: broken })).finish();
-  expect(metrics(broken)).toEqual(metrics(whole));
+  expect(numbersOf(broken)).toEqual(numbersOf(whole));
 });
 
 test('settings that decide what is learned cannot be changed on resume', async () => {

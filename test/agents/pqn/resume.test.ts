@@ -7,6 +7,7 @@ import { vectorize } from 'gymnasium-js-bridge';
 import { CartPole } from 'gymnasium-js-bridge/environments';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { resume, type TrainOptions, train } from '../../../agents/index.ts';
+import { numbersOf } from '../../cli/run-folder.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -28,22 +29,13 @@ const pong: TrainOptions = {
 
 const inTypeScript = () => vectorize(() => new CartPole(), { numEnvs: 4, maxEpisodeSteps: 25 });
 
-/** Lines of metrics without what depends on the clock and the process. */
-function metrics(runDir: string): object[] {
-  const lines = readFileSync(join(runDir, 'metrics.jsonl'), 'utf8').trim().split('\n');
-  return lines.map((line) => {
-    const { wallSeconds, stepsPerSecond, rssBytes, ...values } = JSON.parse(line);
-    return values;
-  });
-}
-
 function expectEqual(broken: string, whole: string, end: number): void {
   const file = (runDir: string, name: string) => readFileSync(join(runDir, 'checkpoints', String(end), name));
   expect(JSON.parse(file(broken, 'state.json').toString())).toEqual(JSON.parse(file(whole, 'state.json').toString()));
   expect(file(broken, 'state.safetensors').equals(file(whole, 'state.safetensors'))).toBe(true);
-  expect(metrics(broken)).toEqual(metrics(whole));
-  expect(metrics(whole).some((line) => 'episodeReturn' in line)).toBe(true);
-  expect(metrics(whole).some((line) => 'loss' in line)).toBe(true);
+  expect(numbersOf(broken)).toEqual(numbersOf(whole));
+  expect(numbersOf(whole).some((line) => 'episodeReturn' in line)).toBe(true);
+  expect(numbersOf(whole).some((line) => 'loss' in line)).toBe(true);
 }
 
 test.each([
@@ -72,7 +64,7 @@ test('CartPole in TypeScript, its rate falling: interrupted amid a rollout, it g
   expect(run.summary()).toMatchObject({ interrupted: true, position: 348 });
   await (await resume({ env: inTypeScript(), runDir: broken })).finish();
   expectEqual(broken, whole, 620);
-  expect(metrics(whole).some((line) => 'learningRate' in line)).toBe(true);
+  expect(numbersOf(whole).some((line) => 'learningRate' in line)).toBe(true);
 });
 
 test('a run that is stopped while its environments do not answer goes on in the midst of that step', async () => {
