@@ -121,6 +121,7 @@ export {
   type SgdConfig,
 } from './optimizers/index.ts';
 export { deriveSeed, Generator } from './random/index.ts';
+export { type Bfloat16Support, PrecisionError } from './runtime/bfloat16.ts';
 export {
   CompileError,
   type CompileOptions,

@@ -46,7 +46,7 @@ export const learner: Benchmark = {
 };
 
 async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
-  const { usesGpu, hasBfloat16 } = loadTensorFlow();
+  const { usesGpu, bfloat16: support } = loadTensorFlow();
   const make = (normalization: 'weight' | 'none', options: CompileOptions = {}) => {
     const made = createLearner({ normalization, actingBatch: 1, learningBatch: BATCH_SIZE, compile: options });
     defer(made.dispose);
@@ -85,7 +85,7 @@ async function prepare({ peers, note, defer }: PrepareOptions): Promise<Plan> {
     },
   ];
 
-  if (hasBfloat16) {
+  if (support === 'native') {
     const bfloat16 = make('weight', { precision: 'bfloat16' });
     variants.push(variant('bfloat16', 'compiled, weight norm, bfloat16', bfloat16));
     ratios.push({

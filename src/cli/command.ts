@@ -11,6 +11,7 @@ import {
 import { DamagedFileError, MissingFileError } from '../files/errors.ts';
 import { RayAddressError, RayClusterError } from '../jobs/ray/errors.ts';
 import { DivergedError, InterruptedError, RunFolderError } from '../runs/errors.ts';
+import { PrecisionError } from '../runtime/bfloat16.ts';
 import { describeProblem, SettingError, spellSettings } from '../settings/index.ts';
 import { printable, say } from './printable.ts';
 import { optionName } from './schema-options.ts';
@@ -38,6 +39,7 @@ const USER_ERRORS = [
   RunFolderError,
   DamagedFileError,
   MissingFileError,
+  PrecisionError,
   RayAddressError,
   RayClusterError,
   EnvOptionsError,

@@ -11,6 +11,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs';
+import { type Bfloat16Support, bfloat16Refusal, cpuBfloat16 } from './bfloat16.ts';
 import { useGraphCompiler } from './compile/compile.ts';
 import type { Precision } from './compile/precision.ts';
 import { compileGraph } from './compile/program.ts';
@@ -37,11 +38,8 @@ export interface TensorFlowRuntime {
   /** Version of the C library, such as "2.21.0". */
   version: string;
   usesGpu: boolean;
-  /**
-   * Whether the device multiplies bfloat16 numbers itself: precision `bfloat16` is faster there, and several times
-   * slower elsewhere.
-   */
-  hasBfloat16: boolean;
+  /** How the device computes with bfloat16 numbers: precision `bfloat16` is faster than float32 where it is native. */
+  bfloat16: Bfloat16Support;
   /** Where the kernels run, in words: "CPU (8 cores)" or "GPU (NVIDIA H200)". */
   device: string;
 }
@@ -90,24 +88,33 @@ export function loadTensorFlow(): TensorFlowRuntime {
   const backend = tf.backend() as unknown as { binding: { TF_Version: string }; isUsingGpuDevice: boolean };
   const usesGpu = backend.isUsingGpuDevice;
   const version = backend.binding.TF_Version;
-  const hasBfloat16 = usesGpu || cpuHasBfloat16();
+  const bfloat16 = usesGpu ? 'native' : cpuBfloat16();
   // On a GPU the launches of kernels bound a small network's step, not their products.
-  const fastest = hasBfloat16 && !usesGpu ? 'bfloat16' : 'float32';
-  useGraphCompiler((definitions, precision) => compileGraph(definitions, precision === 'auto' ? fastest : precision));
+  const fastest = bfloat16 === 'native' && !usesGpu ? 'bfloat16' : 'float32';
+  useGraphCompiler((definitions, precision) => {
+    if (precision === 'bfloat16' && bfloat16 === 'none') throw bfloat16Refusal();
+    return compileGraph(definitions, precision === 'auto' ? fastest : precision);
+  });
   loaded = {
     tf,
     version,
     usesGpu,
-    hasBfloat16,
+    bfloat16,
     device: usesGpu ? describeGpu() : `CPU (${availableParallelism()} cores)`,
   };
   return loaded;
 }
 
-/** What to tell a user whose device is slow at a precision; undefined where nothing is to be told. */
+/**
+ * What to tell a user whose device is slow at a precision; undefined where nothing is to be told.
+ * @throws {PrecisionError} where the device cannot compute with it at all
+ */
 export function precisionWarning(precision: Precision): string | undefined {
-  if (precision !== 'bfloat16' || loadTensorFlow().hasBfloat16) return undefined;
-  return '--precision bfloat16: this processor has no instructions for it; float32 is several times faster here';
+  if (precision !== 'bfloat16') return undefined;
+  const { bfloat16 } = loadTensorFlow();
+  if (bfloat16 === 'none') throw bfloat16Refusal();
+  if (bfloat16 === 'native') return undefined;
+  return '--precision bfloat16: there are no instructions for it here; float32 is several times faster';
 }
 
 function findPackageFolder(): string {
@@ -134,17 +141,4 @@ export function describeGpu(driverFolder = '/proc/driver/nvidia/gpus'): string {
     return /^Model:\s*(.+?)\s*$/m.exec(information)?.[1];
   });
   return models[0] && new Set(models).size === 1 ? `GPU (${models[0]})` : 'GPU';
-}
-
-/** Whether the CPU has instructions for products of bfloat16 numbers. */
-export function cpuHasBfloat16(cpuInfo = readCpuInfo()): boolean {
-  return /^flags\s*:.*\b(avx512_bf16|amx_bf16)\b/m.test(cpuInfo);
-}
-
-function readCpuInfo(): string {
-  try {
-    return readFileSync('/proc/cpuinfo', 'utf8');
-  } catch {
-    return ''; // not Linux
-  }
 }

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { optionName } from '../../src/cli/schema-options.ts';
-import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 import { printed, runCommand, runCommands, startCommand } from '../processes.ts';
 import { until } from '../until.ts';
 
@@ -177,27 +176,6 @@ describe('bad input gives one line and exit code 2', () => {
     expect(stderr).toContain('is not empty');
     expect(readdirSync(folder).sort()).toEqual(before);
   });
-});
-
-test('--precision bfloat16 reaches the compiled steps, is kept, and is said to be slow where it is', async () => {
-  const firstLoss = async (precision: string) => {
-    const runDir = join(folder, precision);
-    const { code, stderr } = await runCommand(
-      ...['train-agent', '--env-id', 'CartPole-v1', '--precision', precision, '--run-dir', runDir],
-      ...['--steps', '200', '--learning-starts', '100', '--log-period-steps', '10'],
-    );
-    expect(code, stderr).toBe(0);
-    expect(/no instructions for it/.test(stderr)).toBe(precision === 'bfloat16' && !loadTensorFlow().hasBfloat16);
-    const { settings } = JSON.parse(readFileSync(join(runDir, 'config.json'), 'utf8'));
-    expect(settings.precision).toBe(precision);
-    const lines = readFileSync(join(runDir, 'metrics.jsonl'), 'utf8').trim().split('\n');
-    return lines.map((line) => JSON.parse(line).loss).find((loss) => loss !== undefined);
-  };
-  const [exact, rounded] = [await firstLoss('float32'), await firstLoss('bfloat16')];
-  expect(rounded).not.toBe(exact);
-  expect(Math.abs(rounded / exact - 1)).toBeLessThan(0.05);
-  const { hasBfloat16, usesGpu } = loadTensorFlow();
-  expect(await firstLoss('auto')).toBe(hasBfloat16 && !usesGpu ? rounded : exact);
 });
 
 test('--print-config and --help tell of every setting', async () => {

@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { createOptimizer } from '../../src/optimizers/index.ts';
 import { compile, type Precision } from '../../src/runtime/compile/index.ts';
 import { loadTensorFlow } from '../../src/runtime/tensorflow.ts';
-import { bytes, makeVariable, relativeError, wave } from './learning-steps.ts';
+import { bytes, makeVariable, NO_BFLOAT16, relativeError, wave } from './learning-steps.ts';
 
-loadTensorFlow();
+const { bfloat16: support } = loadTensorFlow();
+beforeEach(({ skip }) => skip(support === 'none', NO_BFLOAT16));
 
 const PRECISIONS = ['float32', 'bfloat16'] as const;
 /** bfloat16 has 8 significant bits: it rounds by at most this share. */

@@ -9,6 +9,9 @@ import {
 } from '../../src/optimizers/index.ts';
 import type { InputValue, StepDefinition, TypedArray } from '../../src/runtime/compile/index.ts';
 
+/** Why tests of bfloat16 are left out where a processor with AVX-512 is held to older instructions. */
+export const NO_BFLOAT16 = 'oneDNN is held to instructions without bfloat16: unset ONEDNN_MAX_CPU_ISA';
+
 /** Learning steps in plain tfjs, each made twice with the same numbers: once to compile, once to run op by op. */
 export interface Learner {
   readonly variables: readonly NamedVariable[];

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { cpuHasBfloat16, describeGpu, loadTensorFlow } from '../../src/runtime/tensorflow.ts';
+import { cpuBfloat16 } from '../../src/runtime/bfloat16.ts';
+import { describeGpu, loadTensorFlow } from '../../src/runtime/tensorflow.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'weightnorm-rl-runtime-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -77,10 +78,32 @@ describe('describeGpu', () => {
   });
 });
 
-test('bfloat16 is found among the flags of a CPU, whole words only', () => {
+describe('bfloat16', () => {
   const cpu = (flags: string) => `processor\t: 0\nflags\t\t: fpu ${flags} sse\n`;
-  expect(cpuHasBfloat16(cpu('avx512_bf16'))).toBe(true);
-  expect(cpuHasBfloat16(cpu('amx_bf16 amx_tile'))).toBe(true);
-  expect(cpuHasBfloat16(cpu('avx512f avx2'))).toBe(false);
-  expect(cpuHasBfloat16('model name : avx512_bf16\n')).toBe(false);
+  const [avx2, avx512, newest] = ['avx avx2', 'avx2 avx512f', 'avx2 avx512f avx512_bf16 amx_bf16 amx_tile'].map(cpu);
+
+  test.each([
+    [cpu('avx512_bf16'), 'native'],
+    [newest, 'native'],
+    [avx512, 'emulated'],
+    [avx2, 'emulated'],
+    ['model name : avx512_bf16\n', 'emulated'],
+    ['', 'emulated'],
+  ])('is found among the flags of a CPU, whole words only: %j', (cpuInfo, expected) => {
+    expect(cpuBfloat16(cpuInfo, {})).toBe(expected);
+  });
+
+  test.each([
+    [newest, { ONEDNN_MAX_CPU_ISA: 'AVX2' }, 'none'],
+    [newest, { DNNL_MAX_CPU_ISA: 'sse41' }, 'none'],
+    [avx512, { ONEDNN_MAX_CPU_ISA: 'AVX2_VNNI' }, 'none'],
+    [cpu('avx2 avx_ne_convert'), { ONEDNN_MAX_CPU_ISA: 'AVX' }, 'none'],
+    [avx2, { ONEDNN_MAX_CPU_ISA: 'SSE41' }, 'emulated'],
+    [newest, { ONEDNN_MAX_CPU_ISA: 'AVX512_CORE' }, 'emulated'],
+    [newest, { ONEDNN_MAX_CPU_ISA: 'AVX512_CORE_BF16' }, 'native'],
+    [newest, { ONEDNN_MAX_CPU_ISA: 'AVX512_CORE_AMX', DNNL_MAX_CPU_ISA: 'AVX2' }, 'native'],
+    [newest, { ONEDNN_MAX_CPU_ISA: 'AVX2', TF_ENABLE_ONEDNN_OPTS: '0' }, 'emulated'],
+  ])('depends on what oneDNN may use: %#', (cpuInfo, env, expected) => {
+    expect(cpuBfloat16(cpuInfo, env)).toBe(expected);
+  });
 });

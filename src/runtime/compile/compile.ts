@@ -11,7 +11,8 @@ export interface CompileOptions {
    * `bfloat16`: matrix products and two-dimensional convolutions, their gradients included, take and give bfloat16 (8
    * significant bits); variables, norms, losses and optimizers stay float32. Faster where the processor has bfloat16
    * instructions (AVX512_BF16, AMX, GPUs); elsewhere several times slower. `auto`: bfloat16 on a CPU with such
-   * instructions, else float32. Without a graph, steps run in float32. Default `float32`.
+   * instructions, else float32. Without a graph, steps run in float32. Default `float32`. A `PrecisionError` where
+   * `ONEDNN_MAX_CPU_ISA` holds TensorFlow to instructions that know no bfloat16.
    */
   readonly precision?: Precision;
 }

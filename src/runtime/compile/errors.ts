@@ -1,7 +1,7 @@
 /** Each message names the function, the op and what to do. */
 
 export class CompileError extends Error {
-  override readonly name = 'CompileError';
+  override readonly name: string = 'CompileError';
 }
 
 export function readInsideStep(step: string, tensor: string): CompileError {
