@@ -20,6 +20,13 @@ const DEFAULT_SETTINGS: Runs = {
   'enduro-h200-seed3': 'H200, seed 3',
 };
 
+const LONG: Runs = {
+  'enduro-long-seed1': 'seed 1',
+  'enduro-long-seed3': 'seed 3',
+  'enduro-annealed-seed1': 'seed 1, rate to 0',
+  'enduro-annealed-seed3': 'seed 3, rate to 0',
+};
+
 const TRIED: Runs = {
   'enduro-p8-seed1': 'fast',
   'enduro-lr25-seed1': '2x updates',
@@ -37,25 +44,28 @@ const PONG_AND_BREAKOUT: Runs = {
 /** The kernels of the network whose lengths are drawn. */
 const KERNELS = ['conv1', 'conv2', 'dense1', 'q'];
 
-/** Training scores are means of so many episodes. */
+/** Training scores are means of so many episodes; those of long runs of more. */
 const EPISODES = 8;
+const LONG_EPISODES = 30;
 
 const events = (folder: string) => readEvents(join('docs/results', folder, 'metrics.jsonl'));
 
 /** The mean score of the newest episodes, wherever some ended. */
-async function trainingScores(folder: string): Promise<Point[]> {
+async function trainingScores(folder: string, episodes: number): Promise<Point[]> {
   const returns: number[] = [];
   const means = new Map<number, number>();
   for (const event of await events(folder)) {
     if (event.kind !== 'episode') continue;
     returns.push(event.numbers.episodeReturn);
-    means.set(event.position / 1000, trainingScore(returns, EPISODES)!.mean);
+    means.set(event.position / 1000, trainingScore(returns, episodes)!.mean);
   }
   return [...means].map(([x, y]) => ({ x, y }));
 }
 
-const scoresOf = (runs: Runs): Promise<Series[]> =>
-  Promise.all(Object.entries(runs).map(async ([folder, name]) => ({ name, points: await trainingScores(folder) })));
+const scoresOf = (runs: Runs, episodes = EPISODES): Promise<Series[]> =>
+  Promise.all(
+    Object.entries(runs).map(async ([folder, name]) => ({ name, points: await trainingScores(folder, episodes) })),
+  );
 
 /** A number of the diagnostics of each kernel over the run, as a multiple of the first one. */
 async function growth(folder: string, quantity: string): Promise<Series[]> {
@@ -86,6 +96,12 @@ command.action(async () => {
     ...score,
     series: [...(await scoresOf(DEFAULT_SETTINGS)), ...publishedSeries('enduro', 600_000)],
   });
+  await draw('enduro-long', {
+    title: `Enduro, long runs: training score, mean of ${LONG_EPISODES} episodes`,
+    description: 'Scores of two runs of this project, how they went on, and two published curves of Dopamine in grey.',
+    ...score,
+    series: [...(await scoresOf(LONG, LONG_EPISODES)), ...publishedSeries('enduro', 2_375_000)],
+  });
   await draw('enduro-tried', {
     title: `Enduro: training score, mean of ${EPISODES} episodes (seed 1)`,
     description: 'Scores of five runs of this project with other settings over agent steps.',
@@ -107,7 +123,7 @@ command.action(async () => {
       description: `How ${what} of four kernels changes over agent steps, in multiples of its first value.`,
       x: { label: STEPS },
       y: { label: 'times that at the first look' },
-      series: await growth('enduro-p8-seed1', quantity),
+      series: await growth('enduro-long-seed1', quantity),
     });
   }
   const tables = [await evaluationsTable()];
