@@ -5,6 +5,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { packageFolder } from '../files/package-folder.ts';
+import { cpuFlags } from '../runtime/bfloat16.ts';
 import { loadTensorFlow } from '../runtime/tensorflow.ts';
 import type { Machine, RunDescription } from './description.ts';
 
@@ -13,10 +14,11 @@ const TELLING_FEATURES = ['avx', 'avx2', 'fma', 'avx512f', 'avx512_vnni', 'avx51
 
 /** This machine. Loads TensorFlow, which knows its device. */
 export function describeMachine(): Machine {
+  const flags = cpuFlags();
   return {
     cpu: cpus()[0]?.model.trim() || 'unknown',
     cores: availableParallelism(),
-    cpuFeatures: cpuFeatures(),
+    cpuFeatures: TELLING_FEATURES.filter((feature) => flags.includes(feature)),
     memoryBytes: totalmem(),
     device: loadTensorFlow().device,
   };
@@ -50,14 +52,5 @@ function packageCommit(): string | null {
     return execFileSync('git', args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   } catch {
     return null;
-  }
-}
-
-function cpuFeatures(): string[] {
-  try {
-    const flags = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1].split(' ') ?? [];
-    return TELLING_FEATURES.filter((feature) => flags.includes(feature));
-  } catch {
-    return []; // not Linux
   }
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CompileError } from './compile/errors.ts';
+import type { Precision } from './compile/precision.ts';
 
 /**
  * How a device computes with bfloat16 numbers: `native` by instructions for it, `emulated` several times slower than
@@ -23,9 +24,9 @@ export class PrecisionError extends CompileError {
  * @param cpuInfo The text of /proc/cpuinfo.
  * @param env Variables of the environment.
  */
-export function cpuBfloat16(cpuInfo = readCpuInfo(), env: NodeJS.ProcessEnv = process.env): Bfloat16Support {
-  const flags = new Set(/^flags\s*:(.*)$/m.exec(cpuInfo)?.[1].trim().split(/\s+/));
-  const has = (...names: string[]) => names.some((name) => flags.has(name));
+export function cpuBfloat16(cpuInfo?: string, env: NodeJS.ProcessEnv = process.env): Bfloat16Support {
+  const flags = cpuFlags(cpuInfo);
+  const has = (...names: string[]) => names.some((name) => flags.includes(name));
   // Eigen, TensorFlow's other library, emulates bfloat16 everywhere.
   if (env.TF_ENABLE_ONEDNN_OPTS === '0') return 'emulated';
   const held = instructionLimit(env)?.value.toUpperCase() ?? '';
@@ -33,13 +34,19 @@ export function cpuBfloat16(cpuInfo = readCpuInfo(), env: NodeJS.ProcessEnv = pr
   return has('avx512_bf16', 'amx_bf16') && !EMULATING_INSTRUCTIONS.includes(held) ? 'native' : 'emulated';
 }
 
-/** Why bfloat16 cannot be had where `cpuBfloat16` says `none`, in one line that names the mend. */
-export function bfloat16Refusal(env: NodeJS.ProcessEnv = process.env): PrecisionError {
-  const { name, value } = instructionLimit(env)!;
-  return new PrecisionError(
+/** @throws PrecisionError in one line that names the mend, for bfloat16 where `cpuBfloat16` says `none`. */
+export function checkPrecision(precision: Precision, support: Bfloat16Support): void {
+  if (precision !== 'bfloat16' || support !== 'none') return;
+  const { name, value } = instructionLimit(process.env)!;
+  throw new PrecisionError(
     `precision bfloat16: oneDNN is held to ${value} by ${name}, where it has no products of bfloat16 numbers: ` +
       `unset ${name}, or use float32`,
   );
+}
+
+/** What the processor can do, by its flags in /proc/cpuinfo; none where there is no such file, as outside Linux. */
+export function cpuFlags(cpuInfo = readCpuInfo()): string[] {
+  return /^flags\s*:(.*)$/m.exec(cpuInfo)?.[1].trim().split(/\s+/) ?? [];
 }
 
 /** The variable that holds oneDNN to older instructions than the processor's; oneDNN reads them in this order. */

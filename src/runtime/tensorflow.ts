@@ -11,7 +11,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs';
-import { type Bfloat16Support, bfloat16Refusal, cpuBfloat16 } from './bfloat16.ts';
+import { type Bfloat16Support, checkPrecision, cpuBfloat16 } from './bfloat16.ts';
 import { useGraphCompiler } from './compile/compile.ts';
 import type { Precision } from './compile/precision.ts';
 import { compileGraph } from './compile/program.ts';
@@ -92,7 +92,7 @@ export function loadTensorFlow(): TensorFlowRuntime {
   // On a GPU the launches of kernels bound a small network's step, not their products.
   const fastest = bfloat16 === 'native' && !usesGpu ? 'bfloat16' : 'float32';
   useGraphCompiler((definitions, precision) => {
-    if (precision === 'bfloat16' && bfloat16 === 'none') throw bfloat16Refusal();
+    checkPrecision(precision, bfloat16);
     return compileGraph(definitions, precision === 'auto' ? fastest : precision);
   });
   loaded = {
@@ -112,7 +112,7 @@ export function loadTensorFlow(): TensorFlowRuntime {
 export function precisionWarning(precision: Precision): string | undefined {
   if (precision !== 'bfloat16') return undefined;
   const { bfloat16 } = loadTensorFlow();
-  if (bfloat16 === 'none') throw bfloat16Refusal();
+  checkPrecision(precision, bfloat16);
   if (bfloat16 === 'native') return undefined;
   return '--precision bfloat16: there are no instructions for it here; float32 is several times faster';
 }
