@@ -37,7 +37,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 export async function seriousViolations(page: Page): Promise<string[]> {
   // By the debugger, which the page's policy does not bind.
   const found = await page.evaluate<{ id: string; impact: string; nodes: { html: string }[] }[]>(
-    `(() => { ${axe}; return axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations); })()`,
+    `(async () => { ${axe}; return (await axe.run(document, { resultTypes: ['violations'] })).violations; })()`,
   );
   return found
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')

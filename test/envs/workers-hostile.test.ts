@@ -77,7 +77,7 @@ function mutated(random: Generator, message: Uint8Array): Uint8Array {
 }
 
 describe('whoever has no key', () => {
-  test('reads nothing and sends nothing: without CURVE, with another key, with another idea of the trainer', async () => {
+  test('reads and sends nothing: without CURVE, with another key, with another idea of the trainer', async () => {
     const { notes, address } = await waitingTrainer();
     const plain = new Dealer({ linger: 0 });
     plain.connect(address);

@@ -171,7 +171,8 @@ test('an agent alone plays as its run does, and is not trained further', async (
   expect(scores(alone)).toEqual(scores(asRun));
   expect([resumed.code, resumed.stderr.trim().split('\n').at(-1)]).toEqual([
     2,
-    `train-agent: ${join(whole, 'checkpoints/300')} holds the network alone: its agent plays, and cannot be trained further`,
+    `train-agent: ${join(whole, 'checkpoints/300')} holds the network alone: its agent plays, ` +
+      'and cannot be trained further',
   ]);
   // Half of the precision: the values differ in their fourth digit.
   const onnx = join(folder, 'agent-half-onnx');

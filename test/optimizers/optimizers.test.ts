@@ -274,7 +274,8 @@ describe('errors', () => {
     for (const { config } of CONFIGS.filter(({ config }) => 'epsilon' in config)) {
       for (const epsilon of [0, 1e-60, -1, Number.NaN]) {
         expect(() => createOptimizer({ ...config, epsilon } as OptimizerConfig, [])).toThrow(
-          `epsilon of the ${config.name} optimizer is ${epsilon}: it must be a finite number > 0 in float32, such as 1e-8.`,
+          `epsilon of the ${config.name} optimizer is ${epsilon}: it must be a finite number > 0 in float32, ` +
+            'such as 1e-8.',
         );
       }
     }

@@ -103,7 +103,7 @@ test('the last states of episodes that were cut off are stacked, and no others',
   expect(() => rollout.append(0, { ...step, terminal: false, episodeEnds: true })).toThrow('needs its final frame');
 });
 
-test('an epoch draws each step once, with its state, action and return; epochs differ, and follow from the state', () => {
+test('an epoch draws each step once, with state, action and return; epochs differ, and follow from the state', () => {
   const make = () => new Rollout(options, new Generator(1, 'minibatches'));
   const lanes = Array.from({ length: LANES }, (_, lane) => playedSteps(lane, STEPS));
   const fill = (rollout: Rollout) => {

@@ -183,7 +183,7 @@ describe('a program', () => {
 });
 
 test.each([{ eager: false }, { eager: true }])(
-  'results kept inside a gradient’s closure, variables and inputs are handed out as the caller’s own (eager: $eager)',
+  'results kept in a gradient’s closure, variables and inputs are handed out as the caller’s own (eager: $eager)',
   ({ eager }) => {
     const w = tf.tidy(() => tf.variable(tf.ones([3])));
     const outside = tf.tensor1d([4, 5, 6]);

@@ -9,7 +9,7 @@ import { mainRoot, makeProject, run } from './project.ts';
 const python = join(mainRoot, '.venv/bin/python');
 const script = ['scripts/setup/minatar.mjs'];
 
-test('MinAtar is installed from its list, alone and once; a network that is not there is told in one line', async () => {
+test('MinAtar is installed from its list, alone and once; a missing network is told in one line', async () => {
   const root = makeProject();
   execFileSync(python, ['-I', '-m', 'venv', join(root, '.venv')]);
   const before = readdirSync(sitePackages(root));

@@ -70,7 +70,7 @@ function expectOneLine({ code, stdout, stderr }: Ending, line: RegExp) {
 }
 
 describe('the Python environment', () => {
-  test('is made with the listed packages; damage, a move, a new list and an interruption are noticed and mended', async () => {
+  test('is made of the listed packages; damage, a move, a new list, an interruption: noticed and mended', async () => {
     const root = makePythonProject();
     expect(problem({ root })).toBe('.venv is missing or incomplete');
 

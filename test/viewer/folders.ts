@@ -14,7 +14,8 @@ export function config(settings: object = {}): object {
 }
 
 export function progressLine(agentSteps: number, numbers: object = {}): string {
-  return `${JSON.stringify({ kind: 'progress', agentSteps, loss: agentSteps / 10, ...numbers, wallSeconds: agentSteps / 7 })}\n`;
+  const line = { kind: 'progress', agentSteps, loss: agentSteps / 10, ...numbers, wallSeconds: agentSteps / 7 };
+  return `${JSON.stringify(line)}\n`;
 }
 
 /** Makes a folder; text is written as it is, anything else as JSON. */

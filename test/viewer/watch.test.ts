@@ -272,7 +272,7 @@ test('what cannot be watched is one line on the page, and hurts nothing else', a
   expect((await allSteps({ run: 'cartpole', recording: CART_POLE })).actions).toHaveLength(10);
 });
 
-test('one process watches; where it is ended another is started, and it ends with nobody to watch and the viewer', async () => {
+test('one process watches; where it ends another starts; it ends with its last watcher or the viewer', async () => {
   const before = new Set(watching().map(({ pid }) => pid));
   const own = await startViewer({ folder, idleMs: 300 });
   const started = () => watching().filter(({ pid }) => !before.has(pid));
