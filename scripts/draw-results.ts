@@ -13,6 +13,11 @@ import { GAMES } from './reproduce/parts/dqn-runs.ts';
 type Runs = Readonly<Record<string, string>>;
 
 const DEFAULT_SETTINGS: Runs = {
+  'enduro-linear2m-seed1': 'seed 1',
+  'enduro-linear2m-seed2': 'seed 2',
+};
+
+const CONSTANT_RATE: Runs = {
   'enduro-p8-seed1': '2 cores, seed 1',
   'enduro-p8-seed2': '2 cores, seed 2',
   'enduro-h200-seed1': 'H200, seed 1',
@@ -91,10 +96,16 @@ const command = newCommand('draw-results', 'Draws the pictures of docs/results.m
 command.action(async () => {
   const score = { x: { label: STEPS }, y: { label: 'score' } };
   await draw('enduro-learning', {
-    title: `Enduro with the default settings: training score, mean of ${EPISODES} episodes`,
+    title: `Enduro with the default settings: training score, mean of ${LONG_EPISODES} episodes`,
+    description: 'Scores of two runs of this project over agent steps, and two published curves of Dopamine in grey.',
+    ...score,
+    series: [...(await scoresOf(DEFAULT_SETTINGS, LONG_EPISODES)), ...publishedSeries('enduro', 2_000_000)],
+  });
+  await draw('enduro-constant', {
+    title: `Enduro at a constant rate: training score, mean of ${EPISODES} episodes`,
     description: 'Scores of runs of this project over agent steps, and two published curves of Dopamine in grey.',
     ...score,
-    series: [...(await scoresOf(DEFAULT_SETTINGS)), ...publishedSeries('enduro', 600_000)],
+    series: [...(await scoresOf(CONSTANT_RATE)), ...publishedSeries('enduro', 600_000)],
   });
   await draw('enduro-long', {
     title: `Enduro, long runs: training score, mean of ${LONG_EPISODES} episodes`,
@@ -119,7 +130,7 @@ command.action(async () => {
     ['enduro-effective-rate', 'effectiveLearningRate', 'effective rate'],
   ] as const) {
     await draw(name, {
-      title: `Enduro with the default settings: ${what} of each layer, over its first value`,
+      title: `Enduro at a constant rate: ${what} of each layer, over its first value`,
       description: `How ${what} of four kernels changes over agent steps, in multiples of its first value.`,
       x: { label: STEPS },
       y: { label: 'times that at the first look' },

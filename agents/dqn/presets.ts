@@ -29,8 +29,15 @@ export const dqnPresets = {
   fast: {
     about:
       'learns fastest per hour on 2 cores (the default): the network of 2013, weight norm, 3-step double DQN, held ' +
-      'exploration, 4 environments, an update every 8 agent steps',
-    settings: { ...defaults, ...fastChanges, learningRate: 2.5e-4, updatePeriodSteps: 8 },
+      'exploration, 4 environments, an update every 8 agent steps, a rate that falls to 0',
+    settings: {
+      ...defaults,
+      ...fastChanges,
+      steps: 2_000_000,
+      learningRate: 2.5e-4,
+      learningRateSchedule: 'linear',
+      updatePeriodSteps: 8,
+    },
     adjust: adjustValueSettings,
   },
   nature: {

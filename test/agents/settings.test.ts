@@ -25,6 +25,12 @@ describe.each(names)('%s', (agent) => {
   });
 });
 
+test('the rate falls over the whole run where docs/results.md has a long one', () => {
+  const longest = { learningRateSchedule: 'linear', learningRateEnd: 0, steps: 2_000_000 };
+  expect(resolve('dqn', 'fast')).toMatchObject(longest);
+  expect(resolve('dqn', 'nature')).toMatchObject({ learningRateSchedule: 'constant', steps: 1_000_000 });
+});
+
 test('presets have the numbers of their papers', () => {
   expect(resolve('c51', 'paper')).toMatchObject({ atoms: 51, vMin: -10, vMax: 10, learningRate: 2.5e-4, nStep: 1 });
   expect(resolve('qr-dqn', 'paper')).toMatchObject({ quantiles: 200, kappa: 1, learningRate: 5e-5 });

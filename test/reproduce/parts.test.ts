@@ -192,6 +192,7 @@ describe('the parts', () => {
     for (const { base, settings } of trainingIn({ ...choice, budget: 'hours' })) {
       expect(base).toEqual({ preset: 'fast', game: expect.any(String) });
       expect(settings).not.toHaveProperty('learningRate'); // the same for all
+      expect(settings.learningRateSchedule).toBe('constant'); // that of the numbers in docs/results.md
     }
     const { tables, found } = await resultsOf(tableDqn, choice, errors());
     expect(tables[0].rows).toContainEqual(['Enduro, weight norm', '7.0', '7.0', '21.0', '1448', '-']);

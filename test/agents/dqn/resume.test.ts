@@ -36,6 +36,7 @@ const pong: TrainOptions = {
   replayCapacity: 400,
   epsilonDecaySteps: 200,
   logPeriodSteps: 90,
+  learningRateSchedule: 'constant', // one that falls follows from the length of the run
   normalization: 'weight+mean-only-batch',
   layerNorm: 'all',
   initialization: 'data-dependent',
