@@ -293,8 +293,8 @@ describe('errors', () => {
     expect(() => optimizer.applyGradients([])).toThrow('applyGradients got 0 gradients for 1 variables');
     for (const missing of [[undefined], [null], new Array(1)] as unknown as tf.Tensor[][]) {
       expect(() => optimizer.applyGradients(missing)).toThrow(
-        'The gradient of "bias" is missing: the loss does not depend on it, or the gradients are named otherwise. Give ' +
-          'tf.zerosLike of the variable, or leave it out of the optimizer.',
+        'The gradient of "bias" is missing: the loss does not depend on it, or the gradients are named otherwise. ' +
+          'Give tf.zerosLike of the variable, or leave it out of the optimizer.',
       );
     }
     const twice = [variable, variable].map((v) => ({ name: 'bias', variable: v }));
