@@ -15,6 +15,7 @@ type Runs = Readonly<Record<string, string>>;
 const DEFAULT_SETTINGS: Runs = {
   'enduro-linear2m-seed1': 'seed 1',
   'enduro-linear2m-seed2': 'seed 2',
+  'enduro-linear2m-seed3': 'seed 3',
 };
 
 const CONSTANT_RATE: Runs = {
@@ -97,7 +98,7 @@ command.action(async () => {
   const score = { x: { label: STEPS }, y: { label: 'score' } };
   await draw('enduro-learning', {
     title: `Enduro with the default settings: training score, mean of ${LONG_EPISODES} episodes`,
-    description: 'Scores of two runs of this project over agent steps, and two published curves of Dopamine in grey.',
+    description: 'Scores of three runs over agent steps, and two published curves of Dopamine in grey.',
     ...score,
     series: [...(await scoresOf(DEFAULT_SETTINGS, LONG_EPISODES)), ...publishedSeries('enduro', 2_000_000)],
   });

@@ -25,9 +25,10 @@ export const MINATAR: Readonly<Record<string, { agent: string; arms: Arms }>> = 
   'minatar-qr-dqn': {
     agent: 'QR-DQN',
     arms: {
-      none: { normalization: 'none', learningRate: 0.00025 },
-      'none, 2x rate': { normalization: 'none', learningRate: 0.0005 },
+      none: { ...ARMS.none, learningRate: 0.00025 },
+      'none, 2x rate': { ...ARMS.none, learningRate: 0.0005 },
       weight: ARMS.weight,
+      'weight, projected': ARMS['weight, projected'],
     },
   },
 };
