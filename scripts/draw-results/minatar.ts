@@ -29,6 +29,7 @@ export const MINATAR: Readonly<Record<string, { agent: string; arms: Arms }>> = 
       'none, 2x rate': { ...ARMS.none, learningRate: 0.0005 },
       weight: ARMS.weight,
       'weight, projected': ARMS['weight, projected'],
+      layer: ARMS.layer,
     },
   },
 };
