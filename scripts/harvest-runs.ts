@@ -12,13 +12,14 @@ interface Options {
   out: string;
   curves?: true;
   period?: number;
+  averages?: number;
 }
 
 /** Agent steps between the points of a curve, unless given. */
 const PERIOD_STEPS = 10_000;
 
-/** One line of averages in so many is kept. */
-const KEPT_PROGRESS = 5;
+/** One line of averages in so many is kept, unless given. */
+const LINES_OF_AVERAGES = 5;
 
 const command = newCommand('harvest-runs', 'Keeps of runs of agents what docs/results.md and its pictures need.')
   .argument('<run...>', 'run folders')
@@ -29,35 +30,44 @@ const command = newCommand('harvest-runs', 'Keeps of runs of agents what docs/re
     `with --curves: agent steps between the points of a curve (default: ${PERIOD_STEPS})`,
     wholeNumber(1),
   )
+  .option(
+    '--averages <lines>',
+    `without --curves: of the lines of averages keep one in so many (default: ${LINES_OF_AVERAGES})`,
+    wholeNumber(1),
+  )
   .addHelpText(
     'after',
     `
-Without --curves: config.json, and of metrics.jsonl every episode and every look at the weights, but one in
-${KEPT_PROGRESS} lines of averages.
+Without --curves: config.json, and of metrics.jsonl every episode and every look at the weights, but only some of the
+lines of averages.
 
 Examples:
-  harvest-runs runs/Enduro-dqn-fast-seed1 --out docs/results
+  harvest-runs runs/Enduro-dqn-fast-seed1 --out docs/results --averages 20
   harvest-runs sweep/* --curves --out docs/results/minatar`,
   )
-  .action(async (folders: string[], { out, curves, period }: Options) => {
+  .action(async (folders: string[], { out, curves, period, averages }: Options) => {
     if (period !== undefined && !curves) throw new UsageError(`--period ${period} does nothing without --curves`);
+    if (averages !== undefined && curves) throw new UsageError(`--averages ${averages} does nothing with --curves`);
     const runs = await readComparedRuns(folders);
     const targets = curves ? [join(out, 'scores.json')] : runs.map((run) => join(out, basename(run.path)));
     const twice = targets.find((target, i) => targets.indexOf(target) < i);
     if (twice !== undefined) throw new UsageError(`--out ${out}: two runs are named ${basename(twice)}: rename one`);
     for (const target of targets) if (existsSync(target)) throw new UsageError(`--out ${out}: ${target} exists`);
     if (curves) await writeCurves(runs, { target: targets[0], out, period: period ?? PERIOD_STEPS });
-    else for (const [i, run] of runs.entries()) await thin(run, targets[i]);
+    else for (const [i, run] of runs.entries()) await thin(run, { target: targets[i], averages });
     for (const target of targets) say(`written: ${target}`);
   });
 
 await runCommand(command);
 
-async function thin({ path, events }: ComparedRun, target: string): Promise<void> {
+async function thin(
+  { path, events }: ComparedRun,
+  { target, averages = LINES_OF_AVERAGES }: { target: string; averages: number | undefined },
+): Promise<void> {
   await mkdir(target, { recursive: true });
   await copyFile(join(path, 'config.json'), join(target, 'config.json'));
   let progress = 0;
-  const kept = events.filter(({ kind }) => kind !== 'progress' || progress++ % KEPT_PROGRESS === 0);
+  const kept = events.filter(({ kind }) => kind !== 'progress' || progress++ % averages === 0);
   await replaceFileWith(join(target, 'metrics.jsonl'), async (file) => {
     await file.writeFile(kept.map((event) => `${JSON.stringify(eventLine(event))}\n`).join(''));
   });

@@ -19,24 +19,27 @@ const meanReturn = (run: string, after: number, until: number) => {
   return ended.reduce((sum, { episodeReturn }) => sum + Number(episodeReturn), 0) / ended.length;
 };
 
-test('of each run every episode and look at the weights is kept, and one in five lines of averages', async () => {
-  const out = join(folder, 'thin');
-  const { code, stderr } = await runCommand('harvest-runs', `${RUNS[0]}/`, RUNS[1], '--out', out);
+test.each([
+  { options: [], every: 5 },
+  { options: ['--averages', '20'], every: 20 },
+])('of each run every episode and look at the weights is kept, and one in $every lines of averages', async (kept) => {
+  const out = join(folder, `thin-${kept.every}`);
+  const { code, stderr } = await runCommand('harvest-runs', `${RUNS[0]}/`, RUNS[1], '--out', out, ...kept.options);
   expect(code, stderr).toBe(0);
   expect(readdirSync(out).sort()).toEqual(['enduro-nips-seed1', 'enduro-p8-seed1']);
   for (const run of RUNS) {
-    const kept = join(out, run.slice('docs/results/'.length));
-    expect(readFileSync(join(kept, 'config.json'))).toEqual(readFileSync(join(run, 'config.json')));
-    const [all, thinned] = [run, kept].map((path) => metricsOf(path));
+    const copy = join(out, run.slice('docs/results/'.length));
+    expect(readFileSync(join(copy, 'config.json'))).toEqual(readFileSync(join(run, 'config.json')));
+    const [all, thinned] = [run, copy].map((path) => metricsOf(path));
     const isProgress = ({ kind }: Record<string, number>) => String(kind) === 'progress';
     expect(thinned.filter((line) => !isProgress(line))).toEqual(all.filter((line) => !isProgress(line)));
-    expect(thinned.filter(isProgress)).toEqual(all.filter(isProgress).filter((_, i) => i % 5 === 0));
+    expect(thinned.filter(isProgress)).toEqual(all.filter(isProgress).filter((_, i) => i % kept.every === 0));
   }
   const before = readFileSync(join(out, 'enduro-nips-seed1/metrics.jsonl'), 'utf8');
   const again = await runCommand('harvest-runs', RUNS[0], '--out', out);
   expect([again.code, again.stderr]).toEqual([
     2,
-    expect.stringMatching(/^harvest-runs: --out .+thin: .+enduro-nips-seed1 exists\n$/),
+    expect.stringMatching(/^harvest-runs: --out .+thin-\d+: .+enduro-nips-seed1 exists\n$/),
   ]);
   expect(readFileSync(join(out, 'enduro-nips-seed1/metrics.jsonl'), 'utf8')).toBe(before);
 });
@@ -47,6 +50,7 @@ test('what would do nothing, or write one folder over another, is one line with 
   const out = join(folder, 'refused');
   for (const [args, reason] of [
     [[RUNS[0], '--period', '5000'], '--period 5000 does nothing without --curves'],
+    [[RUNS[0], '--curves', '--averages', '20'], '--averages 20 does nothing with --curves'],
     [[RUNS[0], copy], `--out ${out}: two runs are named enduro-nips-seed1: rename one`],
   ] as const) {
     const { code, stderr } = await runCommand('harvest-runs', ...args, '--out', out);
