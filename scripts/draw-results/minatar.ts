@@ -30,6 +30,7 @@ export const MINATAR: Readonly<Record<string, { agent: string; arms: Arms }>> = 
       weight: ARMS.weight,
       'weight, projected': ARMS['weight, projected'],
       layer: ARMS.layer,
+      'layer + weight': ARMS['layer + weight'],
     },
   },
 };
