@@ -76,11 +76,14 @@ async function runAll(plan: Plan): Promise<Measurement[]> {
   const runs = runsOf(plan);
   const progress = runsProgress(process.stderr, runs.length);
   const experiment = createExperiment({ ...plan, measurements: MEASUREMENTS });
+  const startMs = performance.now();
   try {
     const rows: Measurement[] = [];
     for (const [done, run] of runs.entries()) {
       const { parameterisation, learningRate, batchSize, seed } = run;
-      progress.update(done, `${parameterisation}, learning rate ${learningRate}, minibatch ${batchSize}, seed ${seed}`);
+      const left = done > 0 ? ((performance.now() - startMs) / 1000 / done) * (runs.length - done) : undefined;
+      const what = `${parameterisation}, learning rate ${learningRate}, minibatch ${batchSize}, seed ${seed}`;
+      progress.update(done, what, left);
       rows.push(...(await experiment.run(run)));
     }
     return rows;

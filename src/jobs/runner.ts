@@ -1,6 +1,7 @@
 import { duration } from '../report/duration.ts';
 import type { Executor } from './executor.ts';
 import { type Job, type JobState, stateOf } from './jobs.ts';
+import { type JobTime, secondsLeft } from './time-left.ts';
 
 export interface RunnerOptions {
   /** The folder of all runs. */
@@ -17,8 +18,8 @@ export interface RunnerOptions {
 
 /** Shows how far several runs have come. */
 export interface RunsProgress {
-  /** `done` runs are over; `doing` says in words which one is next. */
-  update(done: number, doing: string): void;
+  /** `done` runs are over; `doing` says in words which one is next, `secondsLeft` how long all still take, if known. */
+  update(done: number, doing: string, secondsLeft: number | undefined): void;
   /** Prints a line. */
   note(line: string): void;
   stop(): void;
@@ -44,9 +45,15 @@ export async function runJobs(jobs: readonly Job[], options: RunnerOptions): Pro
   if (open.length < states.size) note(`${states.size - open.length} of ${states.size} runs are there already`);
   const failures: Record<string, string> = {};
   const progress = progressOf(open.length);
-  const running = new Set<Job>();
+  /** When each of the jobs that run was begun. */
+  const running = new Map<Job, number>();
+  const finished: JobTime[] = [];
   let [begun, done] = [0, 0];
   const queue = [...open];
+  const timeOf = (job: Job): JobTime => {
+    const startMs = running.get(job) ?? performance.now();
+    return { kind: job.kind, seconds: (performance.now() - startMs) / 1000 };
+  };
   const tellEnd = new Map<string, () => void>();
   const ends = new Map(open.map(([{ name }]) => [name, new Promise<void>((tell) => tellEnd.set(name, tell))]));
   /** The end that a job waits for, where that is still to come. */
@@ -75,33 +82,41 @@ export async function runJobs(jobs: readonly Job[], options: RunnerOptions): Pro
         progress.note(`${job.name}: ${failures[job.name]}`);
         continue;
       }
-      let startMs = performance.now();
       let failure: string | undefined;
+      let time: JobTime;
       try {
         failure = await runToItsEnd(job, state, {
           ...{ runsPath, executor, signal, note: progress.note },
           onStart(doing) {
             if (!running.has(job)) {
               begun += 1;
-              startMs = performance.now();
+              running.set(job, performance.now());
             }
-            running.add(job);
             progress.note(`${job.name}: ${doing} (run ${begun} of ${open.length})`);
           },
           onLine(line) {
             const queued = open.length - done - running.size;
             const others = executor.atOnce > 1 ? `${running.size} running, ${queued} queued | ` : '';
-            progress.update(done, `${others}${job.name}: ${line}`);
+            const left = secondsLeft({
+              finished,
+              running: [...running.keys()].map(timeOf),
+              queued: queue.map(([{ kind }]) => kind),
+              atOnce: executor.atOnce,
+            });
+            progress.update(done, `${others}${job.name}: ${line}`, left);
           },
         });
       } finally {
+        time = timeOf(job);
         running.delete(job);
         end(job, signal.aborted ? undefined : failure);
       }
       if (signal.aborted) break;
       done += 1;
-      const time = duration((performance.now() - startMs) / 1000);
-      progress.note(`${job.name}: ${failure === undefined ? `done in ${time}` : `failed after ${time}: ${failure}`}`);
+      if (failure === undefined) finished.push(time);
+      const lasted = duration(time.seconds);
+      const ending = failure === undefined ? `done in ${lasted}` : `failed after ${lasted}: ${failure}`;
+      progress.note(`${job.name}: ${ending}`);
     }
   };
   try {

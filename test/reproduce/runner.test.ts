@@ -54,9 +54,17 @@ async function run(
     },
   }) as unknown as NodeJS.WriteStream;
   const note = (line: string) => void stream.write(`${line}\n`);
-  const progressOf = (total: number) => runsProgress(stream, total);
+  const estimates: { done: number; secondsLeft: number | undefined }[] = [];
+  const progressOf = (total: number) => {
+    const shown = runsProgress(stream, total);
+    const update: typeof shown.update = (done, doing, secondsLeft) => {
+      estimates.push({ done, secondsLeft });
+      shown.update(done, doing, secondsLeft);
+    };
+    return { ...shown, update };
+  };
   const outcome = await runJobs(jobs, { runsPath, executor: localExecutor({ atOnce }), signal, note, progressOf });
-  return { ...outcome, printed: text };
+  return { ...outcome, printed: text, estimates };
 }
 
 test('an interrupted run goes on to the numbers of its settings; a finished one is not run again', async () => {
@@ -71,9 +79,13 @@ test('an interrupted run goes on to the numbers of its settings; a finished one 
   expect(await stateOf(training, runsPath)).toBe('begun');
   expect(existsSync(join(runsPath, 'after.json'))).toBe(false);
 
-  const second = await run([training]);
+  const second = await run([question('before', 1), training]);
   expect(second).toMatchObject({ interrupted: false, failures: {} });
-  expect(second.printed).toContain('vae: goes on (run 1 of 1)');
+  expect(second.printed).toContain('vae: goes on (run 2 of 2)');
+  expect(second.estimates.some(({ done }) => done === 1)).toBe(true);
+  for (const { done, secondsLeft } of second.estimates) {
+    expect(secondsLeft).toEqual(done === 0 ? undefined : expect.any(Number));
+  }
   expect((await readEpochs(metrics)).map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
   expect(await stateOf(training, runsPath)).toBe('finished');
 
