@@ -7,6 +7,7 @@ import { type ComparedRun, groupRuns, learningCurve, readComparedRuns } from '..
 import { replaceFileWith } from '../src/files/atomic.ts';
 import { mean } from '../src/report/statistics.ts';
 import { eventLine, type Numbers } from '../src/runs/events.ts';
+import type { Layer } from './draw-results/scores.ts';
 
 interface Options {
   out: string;
@@ -104,19 +105,29 @@ function lastScore({ events, lastStep }: ComparedRun): number | null {
 }
 
 /**
- * The kernels at the last look: their lengths (of v, where they have weight norm), means over units, and with weight
- * norm the factor of the learning rate, the mean of g^2 / ||v||^2.
+ * The layers at the last look: the lengths of their kernels (of v, where they have weight norm), means over units; with
+ * weight norm the factor of the learning rate, the mean of g^2 / ||v||^2; and where there is a ReLU, the share of dormant
+ * units and, of dense layers, the rank of the features.
  */
-function layersOf({ events, settings }: ComparedRun): Record<string, { length: number; rateFactor?: number }> {
+function layersOf({ events, settings }: ComparedRun): Record<string, Layer> {
   const looks = events.flatMap(({ kind, numbers }) => (kind === 'diagnostics' ? [numbers as Numbers] : []));
   const numbers = looks.at(-1) ?? {};
+  const weightNorm = settings.normalization !== 'none';
   return Object.fromEntries(
     Object.entries(numbers).flatMap(([key, length]) => {
       const [, layer] = /^(.+)\/kernel\/norm$/.exec(key) ?? [];
       if (layer === undefined) return [];
-      const rate = settings.normalization === 'none' ? undefined : numbers[`${layer}/kernel/effectiveLearningRate`];
-      const factor = rate === undefined ? {} : { rateFactor: rounded(rate / Number(settings.learningRate)) };
-      return [[layer, { length: rounded(length), ...factor }]];
+      const rate = weightNorm ? numbers[`${layer}/kernel/effectiveLearningRate`] : undefined;
+      const found: Layer = {
+        length,
+        rateFactor: rate === undefined ? undefined : rate / Number(settings.learningRate),
+        dormantShare: numbers[`${layer}/dormantShare`],
+        featureRank: numbers[`${layer}/featureRank`],
+      };
+      const known = Object.entries(found).flatMap(([name, value]) =>
+        value === undefined ? [] : [[name, rounded(value)]],
+      );
+      return [[layer, Object.fromEntries(known)]];
     }),
   );
 }

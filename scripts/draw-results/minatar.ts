@@ -8,7 +8,7 @@ import {
 import { estimateText } from '../../src/comparison/tables.ts';
 import { Generator } from '../../src/random/index.ts';
 import { mean } from '../../src/report/statistics.ts';
-import { type Arms, gamesOf, isOf, markdown, type Run, type Scores } from './scores.ts';
+import { type Arms, gamesOf, isOf, type Layer, markdown, type Run, type Scores } from './scores.ts';
 
 /** What sets the arms apart, in the order of the table. */
 const ARMS: Arms = {
@@ -61,25 +61,34 @@ export function minAtarTable(results: Scores, arms: Arms): string[] {
   return markdown([heading, ...rows]);
 }
 
-/** The same for the layers of the networks at the end, over all games and seeds. */
+/** What is said of layers, in the order of the columns. */
+const OF_LAYERS = {
+  length: 'length',
+  rateFactor: 'g^2/length^2',
+  dormantShare: 'dormant share',
+  featureRank: 'feature rank',
+} satisfies Record<keyof Layer, string>;
+
+/** The same for the layers of the networks at the end, over all games and seeds; without what no run tells of. */
 export function layersTable({ runs }: Scores, arms: Arms): string[] {
-  const layers = Object.keys(runs[0].layers);
-  const spread = (values: readonly (number | undefined)[]) =>
-    values.includes(undefined) ? '' : meanAndRange(values as readonly number[]);
+  const columns = Object.entries(OF_LAYERS).flatMap(([key, words]) =>
+    Object.keys(runs[0].layers).map((layer) => ({
+      heading: `${words}, ${layer}`,
+      values: (of: readonly Run[]) => of.flatMap(({ layers }) => layers[layer]?.[key as keyof Layer] ?? []),
+    })),
+  );
+  const told = columns.filter(({ values }) => values(runs).length > 0);
   const rows = Object.entries(arms).map(([name, arm]) => {
-    const own = runs.filter((run) => isOf(run, arm)).map((run) => run.layers);
+    const own = runs.filter((run) => isOf(run, arm));
     return [
       name,
-      ...layers.map((layer) => spread(own.map((networks) => networks[layer].length))),
-      ...layers.map((layer) => spread(own.map((networks) => networks[layer].rateFactor))),
+      ...told.map(({ values }) => {
+        const found = values(own);
+        return found.length === 0 ? '' : meanAndRange(found);
+      }),
     ];
   });
-  const heading = [
-    '',
-    ...layers.map((layer) => `length, ${layer}`),
-    ...layers.map((layer) => `g^2/length^2, ${layer}`),
-  ];
-  return markdown([heading, ...rows]);
+  return markdown([['', ...told.map(({ heading }) => heading)], ...rows]);
 }
 
 const meanAndRange = (values: readonly number[]) =>

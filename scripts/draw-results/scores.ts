@@ -4,6 +4,18 @@ import { publishedCurves } from '../../src/comparison/published-curves.ts';
 import type { Series } from '../../src/report/line-chart.ts';
 import { mean } from '../../src/report/statistics.ts';
 
+/** What the network of a run had become; means over the units of a layer. */
+export interface Layer {
+  /** Of v, or of the plain kernel. */
+  readonly length: number;
+  /** g^2/||v||^2, with weight norm. */
+  readonly rateFactor?: number | undefined;
+  /** The share of units of a ReLU that hardly do anything. */
+  readonly dormantShare?: number | undefined;
+  /** In how many directions the features of a dense layer spread. */
+  readonly featureRank?: number | undefined;
+}
+
 export interface Run {
   readonly game: string;
   readonly normalization: string;
@@ -15,8 +27,8 @@ export interface Run {
   /** Mean return of the episodes that ended in the last tenth of the run. */
   readonly score: number;
   readonly minutes: number;
-  /** The layers at the end of the run: means over units of the length of v or the plain kernel, and of g^2/||v||^2. */
-  readonly layers: Readonly<Record<string, { readonly length: number; readonly rateFactor?: number }>>;
+  /** The layers at the last look at the weights. */
+  readonly layers: Readonly<Record<string, Layer>>;
   /** Mean returns of the episodes that ended since the step before; null where none did. */
   readonly curve: readonly (number | null)[];
 }

@@ -80,6 +80,20 @@ test('curves of several runs are one file, with what differs in their settings',
     }
     const last = Number(metricsOf(RUNS[i]).at(-1)!.agentSteps);
     expect(score).toBeCloseTo(meanReturn(RUNS[i], last * 0.9, last), 0);
-    for (const layer of Object.values<Record<string, number>>(layers)) expect(layer.length).toBeGreaterThan(0);
+    const look = metricsOf(RUNS[i]).findLast(({ kind }) => String(kind) === 'diagnostics');
+    const { learningRate } = JSON.parse(readFileSync(join(RUNS[i], 'config.json'), 'utf8')).settings;
+    // The first of these runs was never looked at. Ranks are of dense layers, and q has no ReLU.
+    expect(Object.keys(layers)).toEqual(look === undefined ? [] : ['conv1', 'conv2', 'dense1', 'q']);
+    for (const [name, layer] of Object.entries<Record<string, number>>(layers)) {
+      const rateFactor = look![`${name}/kernel/effectiveLearningRate`] / learningRate;
+      const told = [
+        look![`${name}/kernel/norm`],
+        rateFactor,
+        look![`${name}/dormantShare`],
+        look![`${name}/featureRank`],
+      ];
+      const harvested = [layer.length, layer.rateFactor, layer.dormantShare, layer.featureRank];
+      expect(harvested).toEqual(told.map((value) => value && expect.closeTo(value, 3)));
+    }
   }
 });
