@@ -46,14 +46,19 @@ function products(matrix: ArrayLike<number>, columns: number): Float64Array[] {
 function tridiagonal(a: Float64Array[]): { diagonal: number[]; beside: number[] } {
   const n = a.length;
   const beside: number[] = [];
+  // What is below this is rounding. Reflected again and again it would shrink until its square is no number above 0.
+  const negligible = Number.EPSILON * Math.max(...a.map((row, i) => Math.abs(row[i])));
   for (let k = 0; k < n - 1; k++) {
     const v = Float64Array.from({ length: n }, (_, i) => (i > k ? a[i][k] : 0));
     const length = Math.hypot(...v);
+    if (length <= negligible) {
+      beside.push(0);
+      continue;
+    }
     const reflected = v[k + 1] > 0 ? -length : length;
     beside.push(reflected);
     v[k + 1] -= reflected;
     const square = v.reduce((sum, x) => sum + x * x, 0);
-    if (square === 0) continue;
     // With P = I - 2 v v'/(v'v) the matrix becomes P A P = A - v w' - w v'.
     const w = Float64Array.from({ length: n }, (_, i) => (2 / square) * dot(a[i], v, k + 1));
     const half = dot(w, v, k + 1) / square;
