@@ -33,6 +33,7 @@ export const MINATAR: Readonly<Record<string, { agent: string; arms: Arms }>> = 
       'layer + weight': ARMS['layer + weight'],
     },
   },
+  'minatar-qr-dqn-1m': { agent: 'QR-DQN', arms: { none: ARMS.none, weight: ARMS.weight } },
 };
 
 /** The table in Markdown: mean and range of each game, and the interquartile mean over all with its interval. */
