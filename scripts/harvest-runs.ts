@@ -106,28 +106,29 @@ function lastScore({ events, lastStep }: ComparedRun): number | null {
 
 /**
  * The layers at the last look: the lengths of their kernels (of v, where they have weight norm), means over units; with
- * weight norm the factor of the learning rate, the mean of g^2 / ||v||^2; and where there is a ReLU, the share of dormant
- * units and, of dense layers, the rank of the features.
+ * weight norm the factor of the learning rate, the mean of g^2 / ||v||^2; and where there is a ReLU, the share of
+ * dormant units and, of dense layers, the rank of the features.
  */
 function layersOf({ events, settings }: ComparedRun): Record<string, Layer> {
   const looks = events.flatMap(({ kind, numbers }) => (kind === 'diagnostics' ? [numbers as Numbers] : []));
-  const numbers = looks.at(-1) ?? {};
-  const weightNorm = settings.normalization !== 'none';
+  const numbers: Partial<Numbers> = looks.at(-1) ?? {};
+  const layers = Object.keys(numbers).flatMap((key) => /^(.+)\/kernel\/norm$/.exec(key)?.[1] ?? []);
   return Object.fromEntries(
-    Object.entries(numbers).flatMap(([key, length]) => {
-      const [, layer] = /^(.+)\/kernel\/norm$/.exec(key) ?? [];
-      if (layer === undefined) return [];
-      const rate = weightNorm ? numbers[`${layer}/kernel/effectiveLearningRate`] : undefined;
-      const found: Layer = {
-        length,
-        rateFactor: rate === undefined ? undefined : rate / Number(settings.learningRate),
-        dormantShare: numbers[`${layer}/dormantShare`],
-        featureRank: numbers[`${layer}/featureRank`],
+    layers.map((layer) => {
+      const told = (key: string, unit = 1) => {
+        const value = numbers[`${layer}/${key}`];
+        return value === undefined ? undefined : rounded(value / unit);
       };
-      const known = Object.entries(found).flatMap(([name, value]) =>
-        value === undefined ? [] : [[name, rounded(value)]],
-      );
-      return [[layer, Object.fromEntries(known)]];
+      const weightNorm = settings.normalization !== 'none';
+      return [
+        layer,
+        {
+          length: told('kernel/norm')!,
+          rateFactor: weightNorm ? told('kernel/effectiveLearningRate', Number(settings.learningRate)) : undefined,
+          dormantShare: told('dormantShare'),
+          featureRank: told('featureRank'),
+        },
+      ];
     }),
   );
 }

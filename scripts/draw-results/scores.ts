@@ -6,7 +6,7 @@ import { mean } from '../../src/report/statistics.ts';
 
 /** What the network of a run had become; means over the units of a layer. */
 export interface Layer {
-  /** Of v, or of the plain kernel. */
+  /** The length of v, or of the plain kernel. */
   readonly length: number;
   /** g^2/||v||^2, with weight norm. */
   readonly rateFactor?: number | undefined;

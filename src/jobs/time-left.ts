@@ -1,3 +1,5 @@
+import { mean } from '../report/statistics.ts';
+
 /** How long a job took, or has taken so far. */
 export interface JobTime {
   kind: string;
@@ -27,8 +29,7 @@ export function secondsLeft({
   if (finished.length === 0) return undefined;
   const usual = (kind: string) => {
     const own = finished.filter((job) => job.kind === kind);
-    const like = own.length > 0 ? own : finished;
-    return like.reduce((sum, { seconds }) => sum + seconds, 0) / like.length;
+    return mean((own.length > 0 ? own : finished).map(({ seconds }) => seconds));
   };
   const begun = running.map(({ kind, seconds }) => Math.max(0, usual(kind) - seconds));
   const all = [...begun, ...queued.map(usual)];
