@@ -4,7 +4,7 @@ import { replaceFileWith } from '../src/files/atomic.ts';
 import { lineChart, type Point, type Series } from '../src/report/line-chart.ts';
 import { readEvents } from '../src/runs/index.ts';
 import { trainingScore } from '../src/runs/training-score.ts';
-import { layersTable, MINATAR, minAtarTable } from './draw-results/minatar.ts';
+import { layersTable, MINATAR, minAtarTable, nameOf } from './draw-results/minatar.ts';
 import { curvesOf, gamesOf, hasSeeds, publishedSeries, readScores } from './draw-results/scores.ts';
 import { evaluationsTable, tableCurves } from './draw-results/table-dqn.ts';
 import { GAMES } from './reproduce/parts/dqn-runs.ts';
@@ -143,8 +143,8 @@ command.action(async () => {
     const scores = await readScores(folder);
     for (const game of gamesOf(scores)) {
       await draw(`${folder}-${game.toLowerCase()}`, {
-        title: `MinAtar ${game}, ${agent}: training returns, mean of three seeds and their range`,
-        description: `Returns of ${agent} in ${game} over agent steps with several normalizations of the Q-network.`,
+        title: `MinAtar ${nameOf(game)}, ${agent}: training returns, mean of three seeds and their range`,
+        description: `Returns of ${agent} in ${nameOf(game)} over agent steps with several normalizations of the Q-network.`,
         x: { label: 'thousand agent steps' },
         y: { label: 'return' },
         series: curvesOf(scores, game, arms),

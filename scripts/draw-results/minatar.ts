@@ -36,6 +36,9 @@ export const MINATAR: Readonly<Record<string, { agent: string; arms: Arms }>> = 
   'minatar-qr-dqn-1m': { agent: 'QR-DQN', arms: { none: ARMS.none, weight: ARMS.weight } },
 };
 
+/** A game as it is written: 'Space Invaders' for 'SpaceInvaders'. */
+export const nameOf = (game: string) => game.replace(/(?<=[a-z])(?=[A-Z])/g, ' ');
+
 /** The table in Markdown: mean and range of each game, and the interquartile mean over all with its interval. */
 export function minAtarTable(results: Scores, arms: Arms): string[] {
   const games = gamesOf(results);
@@ -58,7 +61,7 @@ export function minAtarTable(results: Scores, arms: Arms): string[] {
         : estimate(probabilityOfImprovement(...pair), bootstrapInterval(pair, probabilityOfImprovement, interval)),
     ];
   });
-  const heading = ['', ...games, 'interquartile mean', 'P(better than none)'];
+  const heading = ['', ...games.map(nameOf), 'interquartile mean', 'P(better than none)'];
   return markdown([heading, ...rows]);
 }
 
