@@ -42,8 +42,10 @@ const TRIED: Runs = {
 };
 
 const PONG_AND_BREAKOUT: Runs = {
-  'pong-n10-seed1': 'Pong',
-  'pong-nips-seed1': 'Pong, 3-step',
+  'pong-b16-linear-seed1': 'Pong, seed 1',
+  'pong-b16-linear-seed2': 'Pong, seed 2',
+  'pong-b16-uniform-seed1': 'Pong, uniform',
+  'pong-n10-seed1': 'Pong, AVX2',
   'breakout-n10-seed1': 'Breakout',
 };
 
@@ -121,8 +123,8 @@ command.action(async () => {
     series: await scoresOf(TRIED),
   });
   await draw('pong-breakout-learning', {
-    title: `Pong and Breakout: training score, mean of ${EPISODES} episodes (seed 1)`,
-    description: 'Scores of two runs of Pong and one of Breakout over agent steps.',
+    title: `Pong and Breakout: training score, mean of ${EPISODES} episodes`,
+    description: 'Scores of four runs of Pong and one of Breakout over agent steps.',
     ...score,
     series: await scoresOf(PONG_AND_BREAKOUT),
   });
