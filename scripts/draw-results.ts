@@ -144,9 +144,10 @@ command.action(async () => {
   for (const [folder, { agent, arms }] of Object.entries(MINATAR)) {
     const scores = await readScores(folder);
     for (const game of gamesOf(scores)) {
+      const name = nameOf(game);
       await draw(`${folder}-${game.toLowerCase()}`, {
-        title: `MinAtar ${nameOf(game)}, ${agent}: training returns, mean of three seeds and their range`,
-        description: `Returns of ${agent} in ${nameOf(game)} over agent steps with several normalizations of the Q-network.`,
+        title: `MinAtar ${name}, ${agent}: training returns, mean of three seeds and their range`,
+        description: `Returns of ${agent} in ${name} over agent steps with several normalizations of the Q-network.`,
         x: { label: 'thousand agent steps' },
         y: { label: 'return' },
         series: curvesOf(scores, game, arms),

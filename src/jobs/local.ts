@@ -31,10 +31,11 @@ async function attempt(
   state: JobState,
   { runsPath, signal, nice, env, onStart, onLine }: AttemptOptions & Pick<ChildOptions, 'nice' | 'env'>,
 ): Promise<Ending> {
+  const startMs = performance.now();
+  // Before anything is waited for, so that jobs are said to start in the order in which they are taken.
+  onStart(state === 'begun' ? 'goes on' : 'starts');
   const path = join(runsPath, job.name);
   await mkdir(dirname(path), { recursive: true });
-  const startMs = performance.now();
-  onStart(state === 'begun' ? 'goes on' : 'starts');
   let args: string[];
   try {
     args = await argsOf(job, state, runsPath);
