@@ -42,10 +42,9 @@ const TRIED: Runs = {
 };
 
 const PONG_AND_BREAKOUT: Runs = {
-  'pong-b16-linear-seed1': 'Pong, seed 1',
-  'pong-b16-linear-seed2': 'Pong, seed 2',
-  'pong-b16-uniform-seed1': 'Pong, uniform',
-  'pong-n10-seed1': 'Pong, AVX2',
+  'pong-1m-seed1': 'Pong, seed 1',
+  'pong-1m-seed2': 'Pong, seed 2',
+  'pong-1m-seed3': 'Pong, seed 3',
   'breakout-n10-seed1': 'Breakout',
 };
 
@@ -124,7 +123,7 @@ command.action(async () => {
   });
   await draw('pong-breakout-learning', {
     title: `Pong and Breakout: training score, mean of ${EPISODES} episodes`,
-    description: 'Scores of four runs of Pong and one of Breakout over agent steps.',
+    description: 'Scores of three runs of Pong and one of Breakout over agent steps.',
     ...score,
     series: await scoresOf(PONG_AND_BREAKOUT),
   });
