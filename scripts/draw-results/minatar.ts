@@ -33,7 +33,7 @@ export const MINATAR: Readonly<Record<string, { agent: string; arms: Arms }>> = 
       'layer + weight': ARMS['layer + weight'],
     },
   },
-  'minatar-qr-dqn-1m': { agent: 'QR-DQN', arms: { none: ARMS.none, weight: ARMS.weight } },
+  'minatar-qr-dqn-1m': { agent: 'QR-DQN', arms: { none: ARMS.none, weight: ARMS.weight, layer: ARMS.layer } },
 };
 
 /** A game as it is written: 'Space Invaders' for 'SpaceInvaders'. */

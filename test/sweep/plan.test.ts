@@ -73,7 +73,7 @@ describe('one line names the file and what is wrong in it', () => {
 test.each([
   ['minatar-sweep', 5],
   ['minatar-qr-dqn-sweep', 6],
-  ['minatar-qr-dqn-1m-sweep', 2],
+  ['minatar-qr-dqn-1m-sweep', 3],
 ])('examples/%s.yaml has %i arms in five games with three seeds, a seed of all first', (name, arms) => {
   const file = `examples/${name}.yaml`;
   const jobs = planSweep(parse(readFileSync(file, 'utf8')), file, findAgent);
