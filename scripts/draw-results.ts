@@ -45,6 +45,7 @@ const PONG_AND_BREAKOUT: Runs = {
   'pong-1m-seed1': 'Pong, seed 1',
   'pong-1m-seed2': 'Pong, seed 2',
   'pong-1m-seed3': 'Pong, seed 3',
+  'pong-1m-alone-seed1': 'seed 1, alone',
   'breakout-n10-seed1': 'Breakout',
 };
 
@@ -123,7 +124,7 @@ command.action(async () => {
   });
   await draw('pong-breakout-learning', {
     title: `Pong and Breakout: training score, mean of ${EPISODES} episodes`,
-    description: 'Scores of three runs of Pong and one of Breakout over agent steps.',
+    description: 'Scores of four runs of Pong and one of Breakout over agent steps.',
     ...score,
     series: await scoresOf(PONG_AND_BREAKOUT),
   });
