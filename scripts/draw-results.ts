@@ -45,7 +45,7 @@ const PONG_AND_BREAKOUT: Runs = {
   'pong-1m-seed1': 'Pong, seed 1',
   'pong-1m-seed2': 'Pong, seed 2',
   'pong-1m-seed3': 'Pong, seed 3',
-  'pong-1m-alone-seed1': 'seed 1, alone',
+  'pong-1m-alone-seed1': 'Pong, alone',
   'breakout-n10-seed1': 'Breakout',
 };
 
